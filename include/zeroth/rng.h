@@ -17,8 +17,6 @@ typedef enum zo_purpose {
 typedef struct zo_rng {
     uint32_t key[2], counter[4], block[4];
     unsigned n_left;    /* words of block not yet used */
-    double spare;       /* second normal of a pair */
-    bool has_spare;
 } zo_rng;
 
 zo_rng zo_rng_make(uint64_t seed, zo_purpose purpose, uint64_t number);
@@ -29,13 +27,22 @@ uint64_t zo_rng_below(zo_rng *r, uint64_t n);         /* 0..n-1 without bias; n 
 double zo_rng_normal(zo_rng *r);                      /* N(0,1) */
 void zo_rng_normals(zo_rng *r, size_t n, double *z);  /* the same draws as n calls of zo_rng_normal */
 void zo_rng_signs(zo_rng *r, size_t n, double *s);    /* -1 or +1 */
-void zo_rng_shuffle(zo_rng *r, size_t n, size_t *perm);
+void zo_rng_shuffle(zo_rng *r, size_t n, size_t *perm); /* permutes what is in perm; all orders equally likely */
 
 /* portable-1: SplitMix64, for everything a client must regenerate itself (seeds/cards-48-70, conventions). */
-typedef struct zo_portable1 { uint64_t state; } zo_portable1;
+typedef struct zo_portable1 {
+    uint64_t state;
+    double spare;       /* second normal of a pair */
+    bool has_spare;
+} zo_portable1;
 zo_portable1 zo_portable1_make(uint64_t seed);
 uint64_t zo_portable1_u64(zo_portable1 *g);
 double zo_portable1_uniform(zo_portable1 *g);
 double zo_portable1_normal(zo_portable1 *g);
+/* Random access: word i; normals (or signs) first .. first+n-1 of the seed. Normals 2k and 2k+1 share the words 2k and 2k+1; the sign
+ * is -1 where the top bit of word i is set. */
+uint64_t zo_portable1_u64_at(uint64_t seed, uint64_t i);
+void zo_portable1_normals_at(uint64_t seed, uint64_t first, size_t n, double *z);
+void zo_portable1_signs_at(uint64_t seed, uint64_t first, size_t n, double *s);
 
 #endif

@@ -1,0 +1,28 @@
+/* Philox4x32-10: a bijection of the 128-bit counter under a 64-bit key, ten rounds of two multiplications.
+ * Source: "Parallel Random Numbers: As Easy as 1, 2, 3", Salmon, Moraes, Dror, Shaw, SC 2011, doi:10.1145/2063384.2063405.
+ * Inline because the multiplications of consecutive blocks then overlap in the processor. */
+#ifndef ZO_BASE_PHILOX_H
+#define ZO_BASE_PHILOX_H
+
+#include <stdint.h>
+
+static inline void philox4x32_10(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
+{
+    uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3], k0 = key[0], k1 = key[1];
+
+    for (int round = 0; round < 10; round++) {
+        const uint64_t p0 = (uint64_t)0xD2511F53u * c0, p1 = (uint64_t)0xCD9E8D57u * c2;
+        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+        c1 = (uint32_t)p1;
+        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+        c3 = (uint32_t)p0;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    out[0] = c0;
+    out[1] = c1;
+    out[2] = c2;
+    out[3] = c3;
+}
+
+#endif
