@@ -12,7 +12,12 @@ void *zo_malloc(size_t bytes)
 
 void *zo_calloc(size_t count, size_t bytes)
 {
-    return calloc(count ? count : 1, bytes ? bytes : 1); /* glibc's calloc checks the product */
+    size_t product;
+
+    /* checked here: sanitizers abort on an overflow instead of returning NULL */
+    if (__builtin_mul_overflow(count, bytes, &product))
+        return NULL;
+    return calloc(1, product ? product : 1);
 }
 
 void *zo_realloc(void *p, size_t bytes)
