@@ -5,6 +5,7 @@
 #include "zeroth/rng.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/philox.h"
 #include "base/ziggurat.h"
@@ -74,6 +75,17 @@ static __attribute__((noinline)) bool ziggurat_edge(zo_rng *r, unsigned layer, d
     return y < exp(-0.5 * *x * *x);
 }
 
+/* x, negated if the top bit of w is set: a branch here would be mispredicted every second time. */
+static inline double with_sign(double x, uint64_t w)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &x, sizeof bits);
+    bits ^= w & UINT64_C(1) << 63;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 static inline double next_normal(zo_rng *r)
 {
     for (;;) {
@@ -81,7 +93,7 @@ static inline double next_normal(zo_rng *r)
         const unsigned layer = w & 255;
         double x = (double)(int64_t)(w >> 11) * 0x1p-53 * ziggurat_x[layer];
         if (x < ziggurat_x[layer + 1] || ziggurat_edge(r, layer, &x))
-            return w & 256 ? -x : x;
+            return with_sign(x, w << 55);
     }
 }
 
