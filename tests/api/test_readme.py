@@ -1,0 +1,33 @@
+"""README.md as a stranger reads it: its session runs as written, its map names files that exist."""
+import re
+import subprocess
+
+from zeroth_client import ROOT, ZEROTHD
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_map_names_files_that_exist():
+    section = README.split("## Map")[1].split("\n## ")[0]
+    files = re.findall(r"`((?:server|core|include|migrations|openapi|deploy|tests)/[^`*{}]*)`", section)
+    assert len(files) >= 25
+    missing = [f for f in files if not (ROOT / f).exists()]
+    assert not missing, missing
+
+
+def test_the_curl_session_runs_as_written(own_daemon):
+    d = own_daemon()
+    session = re.search(r"```sh session\n(.*?)```", README, re.S).group(1)
+    assert 10 <= len(session.strip().splitlines()) <= 24
+    script = session.replace("http://127.0.0.1:8470", d.url)
+    r = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, timeout=60)
+    assert r.returncode == 0, r.stdout + r.stderr
+    assert '"best"' in r.stdout or '"trial"' in r.stdout
+    assert "problem" not in r.stdout and "/errors/" not in r.stdout, r.stdout
+
+
+def test_the_solver_table_is_the_catalogue():
+    names = set(re.findall(r"^\| `([a-z-]+)` \|", README.split("## Solvers")[1].split("\n## ")[0], re.M))
+    text = subprocess.run([ZEROTHD, "solvers"], capture_output=True, text=True, check=True).stdout
+    assert names and all(re.search(rf"^{n}\b", text, re.M) for n in names)
+    assert names == set(re.findall(r"^([a-z][a-z0-9-]*)\s", text, re.M)), text
