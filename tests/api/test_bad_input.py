@@ -1,0 +1,199 @@
+"""The JSON table (hardening.md test 11): every refusal is 4xx problem+json with its pointer, and the state digest is unchanged."""
+import json
+
+import pytest
+
+from zeroth_client import float_space
+
+# Raw bodies that no route accepts: syntax, depth, duplicate keys, numbers, encodings.
+RAW = {
+    "empty": b"", "space": b"   ", "word": b"hello", "null": b"null", "number": b"1", "string": b'"x"', "array": b"[]", "true": b"true",
+    "open object": b"{", "open array": b'{"a": [', "open string": b'{"a": "', "no value": b'{"a":}', "no colon": b'{"a" 1}', "trailing comma": b'{"a": 1,}',
+    "two values": b"{} {}", "trailing text": b"{}x", "single quotes": b"{'a': 1}", "bare key": b"{a: 1}", "comment": b"/* */{}", "bom": b"\xef\xbb\xbf{}",
+    "duplicate key": b'{"a": 1, "a": 2}', "nested duplicate": b'{"a": {"b": 1, "b": 1}}', "nan": b'{"a": NaN}', "infinity": b'{"a": Infinity}',
+    "minus infinity": b'{"a": -Infinity}', "1e999": b'{"a": 1e999}', "leading zero": b'{"a": 01}', "plus": b'{"a": +1}', "dot": b'{"a": .5}', "dot end": b'{"a": 5.}',
+    "hex": b'{"a": 0x10}', "huge integer": b'{"a": 99999999999999999999}', "control in string": b'{"a": "\x01"}', "tab in string": b'{"a": "\t"}',
+    "bad escape": b'{"a": "\\x"}', "nul escape": b'{"a": "\\u0000"}', "lone surrogate": b'{"a": "\\ud800"}', "bad utf8": b'{"a": "\xff"}',
+    "overlong utf8": b'{"a": "\xc0\xaf"}', "utf8 surrogate": b'{"a": "\xed\xa0\x80"}', "truncated utf8": b'{"a": "\xe2\x82"}', "utf16": '{"a": 1}'.encode("utf-16"),
+    "nul byte": b'{"a": 1}\x00', "deep arrays": b'{"a": ' + b"[" * 40 + b"]" * 40 + b"}", "deep objects": b'{"a":' * 40 + b"1" + b"}" * 40,
+    "very deep": b"[" * 100000, "many tokens": b'{"a": [' + b"1," * 210000 + b"1]}",
+    "unknown field": b'{"no_such_field": 1}',
+}
+ROUTES = ["POST /v1/studies", "PATCH /v1/studies/{s}", "POST /v1/studies/{s}/ask", "POST /v1/studies/{s}/tell", "POST /v1/studies/{s}/exchange",
+          "POST /v1/studies/{s}/trials", "POST /v1/studies/{s}/trials/0/report", "POST /v1/studies/{s}/trials/0/heartbeat",
+          "POST /v1/studies/{s}/trials/0/release"]
+BODY_OPTIONAL = ("/ask", "/heartbeat", "/release")
+
+
+@pytest.fixture
+def study(api, new_study):
+    path = new_study(objectives=[{"name": "loss", "goal": "minimize"}], constraints=[{"name": "c", "upper": 1}], metrics=["m"],
+                     space=float_space(2) + [{"name": "n", "type": "int", "low": 0, "high": 9, "step": 3},
+                                             {"name": "k", "type": "categorical", "choices": ["a", "b"]},
+                                             {"name": "d", "type": "int", "low": 1, "high": 3, "when": {"k": ["b"]}}])
+    api.post(path + "/ask", {"count": 2})
+    api.post(path + "/tell", {"trial": 1, "values": {"loss": 1, "c": 0}})
+    return path
+
+
+def digest(api, study):
+    return api.get(study + "/state").json["digest"], api.get(study).json["revision"]
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_raw_bodies_are_refused_everywhere(api, study, route):
+    before = digest(api, study)
+    method, path = route.split()
+    path = path.replace("/v1/studies/{s}", study)
+    for name, raw in RAW.items():
+        if name == "empty" and path.endswith(BODY_OPTIONAL):
+            continue
+        r = api.request(method, path, raw=raw)
+        assert r.status in (400, 413), (route, name, r)
+        assert r.json["pointer"] == ("/no_such_field" if name == "unknown field" else r.json["pointer"]), (route, name, r)
+    assert digest(api, study) == before
+
+
+POINT = {"x0": 0.5, "x1": 0.5, "n": 3, "k": "a"}
+TELL = [
+    ({}, 400, None), ({"trial": "0", "values": {"loss": 1, "c": 0}}, 400, "/trial"), ({"trial": -1, "values": {"loss": 1, "c": 0}}, {400, 422}, "/trial"),
+    ({"trial": 0.5, "values": {"loss": 1, "c": 0}}, 400, "/trial"), ({"trial": 7, "values": {"loss": 1, "c": 0}}, 404, "/trial"),
+    ({"trial": 2**53 + 1, "values": {"loss": 1, "c": 0}}, {400, 404, 422}, "/trial"), ({"trial": None, "values": {}}, 400, "/trial"),
+    ({"trial": 0}, {400, 422}, None), ({"trial": 0, "values": {}}, 422, "/values/loss"), ({"trial": 0, "values": {"loss": 1}}, 422, "/values/c"),
+    ({"trial": 0, "values": []}, 400, "/values"), ({"trial": 0, "values": 1}, 400, "/values"), ({"trial": 0, "values": {"loss": "1", "c": 0}}, 400, "/values/loss"),
+    ({"trial": 0, "values": {"loss": None, "c": 0}}, 400, "/values/loss"), ({"trial": 0, "values": {"loss": True, "c": 0}}, 400, "/values/loss"),
+    ({"trial": 0, "values": {"loss": 1, "c": 0, "zz": 1}}, 422, "/values/zz"), ({"trial": 0, "value": 1}, {400, 422}, None),
+    ({"trial": 0, "value": 1, "values": {"loss": 1, "c": 0}}, {400, 422}, None), ({"trial": 0, "state": "purple"}, 422, "/state"),
+    ({"trial": 0, "state": "running"}, 422, "/state"), ({"trial": 0, "state": "queued"}, 422, "/state"), ({"trial": 0, "state": 1}, 400, "/state"),
+    ({"trial": 0, "values": {"loss": 1, "c": 0}, "stderr": {"loss": -1}}, 422, "/stderr/loss"),
+    ({"trial": 0, "values": {"loss": 1, "c": 0}, "stderr": {"zz": 1}}, 422, "/stderr/zz"),
+    ({"trial": 0, "values": {"loss": 1, "c": 0}, "cost": "1"}, 400, "/cost"), ({"trial": 0, "values": {"loss": 1, "c": 0}, "cost": -1}, 422, "/cost"),
+    ({"trial": 0, "values": {"loss": 1, "c": 0}, "reason": 5}, 400, "/reason"), ({"trial": 0, "values": {"loss": 1, "c": 0}, "reason": "x" * 5000}, 422, "/reason"),
+    ({"trial": 0, "params": POINT, "values": {"loss": 1, "c": 0}}, {400, 422}, None), ({"results": {}}, 400, "/results"), ({"results": []}, {400, 422}, "/results"),
+    ({"results": [1]}, 400, "/results/0"), ({"results": [{"trial": 0, "values": {"loss": 1, "c": 0}}], "trial": 0}, {400, 422}, None),
+    ({"results": [{"trial": 0, "values": {"loss": 1, "c": 0}, "zz": 1}]}, 400, "/results/0/zz"),
+    ({"params": 1, "values": {"loss": 1, "c": 0}}, 400, "/params"), ({"params": {}, "values": {"loss": 1, "c": 0}}, {400, 422}, "/params/x0"),
+    ({"params": {**POINT, "x0": 2}, "values": {"loss": 1, "c": 0}}, 422, "/params/x0"), ({"params": {**POINT, "x0": "1"}, "values": {"loss": 1, "c": 0}}, 400, "/params/x0"),
+    ({"params": {**POINT, "x0": True}, "values": {"loss": 1, "c": 0}}, 400, "/params/x0"), ({"params": {**POINT, "n": 4}, "values": {"loss": 1, "c": 0}}, 422, "/params/n"),
+    ({"params": {**POINT, "n": 3.5}, "values": {"loss": 1, "c": 0}}, 422, "/params/n"), ({"params": {**POINT, "k": "z"}, "values": {"loss": 1, "c": 0}}, 422, "/params/k"),
+    ({"params": {**POINT, "d": 2}, "values": {"loss": 1, "c": 0}}, 422, "/params/d"), ({"params": {**POINT, "k": "b"}, "values": {"loss": 1, "c": 0}}, {400, 422}, "/params/d"),
+    ({"params": {**POINT, "zz": 2}, "values": {"loss": 1, "c": 0}}, {400, 422}, "/params/zz"), ({"params": {**POINT, "x1": None}, "values": {"loss": 1, "c": 0}}, 400, "/params/x1"),
+    ({"params": {**POINT, "x1": [1]}, "values": {"loss": 1, "c": 0}}, 400, "/params/x1"), ({"trial": 1, "values": {"loss": 2, "c": 0}}, 409, None),
+    ({"trial": 0, "values": {"loss": 1, "c": 0}, "metadata": 1}, 400, "/metadata"),
+]
+ASK = [({"count": 0}, 422, "/count"), ({"count": 1001}, 422, "/count"), ({"count": -1}, {400, 422}, "/count"), ({"count": 1.5}, 400, "/count"), ({"count": "1"}, 400, "/count"),
+       ({"lease": "soon"}, 422, "/lease"), ({"lease": "0s"}, 422, "/lease"), ({"lease": "8d"}, 422, "/lease"), ({"lease": True}, 400, "/lease"), ({"worker": 1}, 400, "/worker"),
+       ({"worker": "w" * 300}, 422, "/worker"), ({"resume": True}, 422, "/worker"), ({"resume": 1, "worker": "w"}, 400, "/resume"), ({"Count": 1}, 400, "/Count")]
+F = {"name": "x", "type": "float", "low": 0, "high": 1}
+CREATE = [({}, 400, "/space"), ({"space": {}}, 400, "/space"), ({"space": []}, 422, "/space"), ({"space": [1]}, 400, "/space/0"), ({"space": [{}]}, 400, None)] + [
+    ({"space": [{**F, **change}]}, status, pointer) for change, status, pointer in [
+        ({"name": ""}, 422, "/space/0/name"), ({"name": 5}, 400, "/space/0/name"), ({"type": "double"}, 422, "/space/0/type"), ({"type": 1}, 400, "/space/0/type"),
+        ({"low": "0"}, 400, "/space/0/low"), ({"low": 1}, 422, "/space/0/high"), ({"high": -1}, 422, "/space/0/high"), ({"scale": "cubic"}, 422, "/space/0/scale"),
+        ({"scale": "log"}, 422, "/space/0/low"), ({"step": -1}, 422, "/space/0/step"), ({"step": 0}, 422, "/space/0/step"), ({"default": 2}, 422, "/space/0/default"),
+        ({"default": "a"}, {400, 422}, "/space/0/default"), ({"choices": [1]}, {400, 422}, "/space/0/choices"), ({"zz": 1}, 400, "/space/0/zz"),
+        ({"when": {"y": ["a"]}}, 422, "/space/0/when/y"), ({"when": {"x": [0.5]}}, 422, None), ({"when": []}, 400, "/space/0/when")]] + [
+    ({"space": [{"name": "c", "type": "categorical", "choices": choices}]}, status, pointer) for choices, status, pointer in [
+        ([], 422, "/space/0/choices"), (["a", "a"], 422, None), ([1, 1.0], 422, None), ([None], {400, 422}, None), ([[1]], {400, 422}, None), ("ab", 400, "/space/0/choices")]] + [
+    ({"space": [F, F]}, 422, "/space/1/name"), ({"space": [{"name": "v", "type": "vector", "size": 0, "low": 0, "high": 1}]}, 422, "/space/0/size"),
+    ({"space": [{"name": "v", "type": "vector", "low": 0, "high": 1}]}, {400, 422}, None), ({"space": [{"name": "i", "type": "int", "low": 0.5, "high": 2}]}, 422, "/space/0/low"),
+    ({"space": [{"name": "i", "type": "int", "low": 0, "high": 2**60}]}, {400, 422}, "/space/0/high"),
+    ({"space": [F], "linear_constraints": [{"terms": {"zz": 1}, "op": "<=", "rhs": 1}]}, 422, None),
+    ({"space": [F], "linear_constraints": [{"terms": {"x": 1}, "op": "<", "rhs": 1}]}, 422, "/linear_constraints/0/op"),
+    ({"space": [F], "linear_constraints": [{"terms": {"x": 1}, "op": ">=", "rhs": 5}]}, 422, None),
+    ({"space": [F], "linear_constraints": [{"terms": {}, "op": ">=", "rhs": 5}]}, 422, None), ({"space": [F], "seed": -1}, {400, 422}, "/seed"),
+    ({"space": [F], "seed": 2**53}, 422, "/seed"), ({"space": [F], "seed": "1"}, 400, "/seed"), ({"space": [F], "objectives": []}, 422, "/objectives"),
+    ({"space": [F], "objectives": [{"name": "a", "goal": "up"}]}, 422, "/objectives/0/goal"), ({"space": [F], "objectives": [{"goal": "minimize"}]}, 400, "/objectives/0/name"),
+    ({"space": [F], "objectives": [{"name": "a"}, {"name": "a"}]}, 422, "/objectives/1/name"), ({"space": [F], "constraints": [{"name": "c"}]}, 422, None),
+    ({"space": [F], "constraints": [{"name": "value", "upper": 1}]}, 422, "/constraints/0/name"), ({"space": [F], "constraints": [{"name": "c", "upper": 1, "lower": 2}]}, 422, None),
+    ({"space": [F], "metrics": ["value"]}, 422, "/metrics/0"), ({"space": [F], "metrics": [1]}, 400, "/metrics/0"), ({"space": [F], "budget": {"trials": 0}}, 422, "/budget/trials"),
+    ({"space": [F], "budget": {"seconds": -1}}, 422, "/budget/seconds"), ({"space": [F], "budget": {"euros": 1}}, 400, "/budget/euros"), ({"space": [F], "budget": 5}, 400, "/budget"),
+    ({"space": [F], "lease": "10"}, {400, 422}, "/lease"), ({"space": [F], "lease": "10ms"}, 422, "/lease"), ({"space": [F], "retries": -1}, {400, 422}, "/retries"),
+    ({"space": [F], "on_expiry": "panic"}, 422, "/on_expiry"), ({"space": [F], "duplicates": "never"}, 422, "/duplicates"), ({"space": [F], "noise": "loud"}, 422, "/noise"),
+    ({"space": [F], "parallelism": 0}, 422, "/parallelism"), ({"space": [F], "oracle": "gradient"}, 422, None), ({"space": [F], "oracle": "magic"}, 422, None),
+    ({"space": [F], "solver": "random"}, 400, "/solver"), ({"space": [F], "solver": {}}, {400, 422}, "/solver/name"),
+    ({"space": [F], "solver": {"name": "cma-es", "options": {"sigma0": 100}}}, 422, "/solver/options/sigma0"),
+    ({"space": [F], "solver": {"name": "cma-es", "options": {"sigma0": "big"}}}, 400, "/solver/options/sigma0"),
+    ({"space": [F], "early_stopping": {"rule": "guess"}}, 422, "/early_stopping/rule"), ({"space": [F], "early_stopping": {"rule": "asha", "options": {"zz": 1}}}, 400, "/early_stopping/options/zz"),
+    ({"space": [F], "metadata": []}, 400, "/metadata"), ({"space": [F], "metadata": {"x": "y" * 20000}}, 422, "/metadata"), ({"space": [F], "title": 1}, 400, "/title"),
+    ({"space": [F], "name": "a b"}, 422, "/name"), ({"space": [F], "if_exists": "replace"}, 422, "/if_exists"), ({"space": [F], "zz": 1}, 400, "/zz"),
+]
+REPORT = [({}, 400, "/step"), ({"step": -1, "value": 1}, {400, 422}, "/step"), ({"step": 1.5, "value": 1}, 400, "/step"), ({"step": 1}, {400, 422}, None),
+          ({"step": 1, "values": {"zz": 1}}, 422, "/values/zz"), ({"step": 1, "values": {"loss": "x"}}, 400, "/values/loss")]
+ENQUEUE = [({}, 400, None), ({"params": {**POINT, "x0": 9}}, 422, "/params/x0"), ({"trials": [{"params": POINT}, {"params": {**POINT, "k": 1}}]}, {400, 422}, "/trials/1/params/k"),
+           ({"trials": []}, {400, 422}, "/trials"), ({"trials": [{}]}, 400, "/trials/0/params")]
+PATCH = [({"state": "done"}, 400, "/state"), ({"paused": 1}, 400, "/paused"), ({"budget": {"trials": -1}}, {400, 422}, "/budget/trials"), ({"title": 1}, 400, "/title"),
+         ({"space": []}, 400, "/space")]
+
+
+def check(api, method, path, body, status, pointer):
+    r = api.request(method, path, body)
+    allowed = status if isinstance(status, set) else {status}
+    assert r.status in allowed, (method, path, body, r)
+    if pointer is not None:
+        assert r.json["pointer"] == pointer, (body, r)
+
+
+@pytest.mark.parametrize("method,suffix,table", [("POST", "/tell", TELL), ("POST", "/ask", ASK), ("POST", "/trials/0/report", REPORT), ("POST", "/trials", ENQUEUE), ("PATCH", "", PATCH)])
+def test_wrong_fields_are_refused_with_their_pointer(api, study, method, suffix, table):
+    before = digest(api, study)
+    failures = []
+    for body, status, pointer in table:
+        try:
+            check(api, method, study + suffix, body, status, pointer)
+        except AssertionError as e:
+            failures.append(str(e).splitlines()[0][:600])
+    assert not failures, "\n".join(failures)
+    assert digest(api, study) == before
+
+
+def test_wrong_specs_are_refused_with_their_pointer(api):
+    failures = []
+    for body, status, pointer in CREATE:
+        try:
+            check(api, "POST", "/v1/studies", body, status, pointer)
+        except AssertionError as e:
+            failures.append(str(e).splitlines()[0][:600])
+    assert not failures, "\n".join(failures)
+
+
+def test_the_table_is_large_enough():
+    assert len(RAW) * len(ROUTES) + sum(map(len, (TELL, ASK, CREATE, REPORT, ENQUEUE, PATCH))) >= 120 + 300
+
+
+def test_methods_types_and_paths(api, study):
+    assert api.request("PUT", study).status == 405
+    r = api.request("DELETE", study + "/ask")
+    assert r.status == 405 and "POST" in r.headers["allow"]
+    assert api.request("POST", study + "/tell", raw=b"{}", headers={"Content-Type": "text/plain"}).status == 415
+    assert api.request("GET", study, headers={"Accept": "image/png"}).status == 406
+    assert api.get("/v1/nothing").status == 404 and api.get("/v2/studies").status == 404
+    assert api.get(study + "/trials/99").status == 404 and api.get(study + "/trials/x").status in (400, 404)
+    assert api.request("HEAD", study).status == 200
+    r = api.request("OPTIONS", study)
+    assert r.status == 204 and {m.strip() for m in r.headers["allow"].split(",")} == {"GET", "HEAD", "PATCH", "DELETE", "OPTIONS"}
+    assert api.request("BREW", study).status in (405, 501)
+    big = api.request("POST", study + "/tell", raw=b'{"a": "' + b"x" * (1 << 20) + b'"}')
+    assert big.status == 413
+    assert api.get("/v1/studies?name_prefix=" + "a" * 5000).status == 414
+    assert api.request("GET", study, headers={"X-Long": "a" * 9000}).status == 431
+    for path in ["/v1/studies/%61", "/v1//studies", "/v1/../etc", "/v1/studies/a%00b", "/v1/studies/.hidden"]:
+        assert api.get(path).status == 400, path
+    for key in ["", "k" * 300]:
+        assert api.post(study + "/ask", {}, {"Idempotency-Key": key}).status == 400, key
+    assert api.request("POST", study + "/ask", {}, {"If-Match": '"x"'}).status in (200, 412)
+
+
+def test_headers_of_every_reply(api, study):
+    for r in (api.get(study), api.get("/v1/nothing"), api.get("/healthz")):
+        assert r.headers["x-content-type-options"] == "nosniff" and r.headers["cache-control"] == "no-store"
+        assert len(r.headers["x-request-id"]) == 16 and "server" not in r.headers and "date" in r.headers
+
+
+def test_health_and_metrics(api, study):
+    assert api.get("/healthz").status == 200 and api.get("/readyz").status == 200
+    text = api.get("/metrics").body.decode()
+    for name in ("zeroth_http_requests_total", "zeroth_ask_", "zeroth_tell_", "zeroth_commit_", "zeroth_live_studies", "process_resident_memory_bytes"):
+        assert name in text, name
+    for line in text.splitlines():
+        assert line.startswith("#") or len(line.rsplit(" ", 1)) == 2 and float(line.rsplit(" ", 1)[1]) is not None
+    assert json.loads(api.get("/").body)
