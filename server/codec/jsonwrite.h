@@ -52,8 +52,9 @@ void zo_json_key_null(zo_json *w, const char *key);
 void zo_json_text(zo_json *w, const char *text, size_t n);
 void zo_json_textf(zo_json *w, const char *fmt, ...) ZO_PRINTF(2, 3);
 
-/* The numbers alone. Both return the length and do not terminate. */
+/* The numbers alone. They return the length and do not terminate. */
 enum { ZO_DOUBLE_CHARS = 26, ZO_TIME_CHARS = 30 };
+size_t zo_u64_print(uint64_t v, char text[20]);
 size_t zo_double_print(double v, char text[ZO_DOUBLE_CHARS]);   /* v finite */
 size_t zo_time_print(int64_t wall_ms, char text[ZO_TIME_CHARS]); /* years 0 to 9999; others are clamped */
 

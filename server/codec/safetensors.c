@@ -1,0 +1,269 @@
+/* safetensors; see the header. Nothing of a read file is believed: the header's length, every dtype, the product of every shape and
+ * its agreement with the offsets are checked, and the arrays must tile the data exactly, in any order. */
+#include "codec/safetensors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/jsonread.h"
+#include "codec/jsonwrite.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "array data are copied as they are: little-endian");
+
+static const char *const dtype_names[] = {
+    [ZO_F64] = "F64", [ZO_F32] = "F32", [ZO_I64] = "I64", [ZO_I32] = "I32", [ZO_U64] = "U64", [ZO_U8] = "U8",
+};
+
+const char *zo_dtype_name(zo_dtype t)
+{
+    ZO_ASSERT((size_t)t < ZO_LEN(dtype_names));
+    return dtype_names[t];
+}
+
+/* One entry of the header, checked on its own. */
+struct entry {
+    const char *name;
+    zo_dtype dtype;
+    size_t n_dims, dims[4], begin, end;
+};
+
+static int by_begin(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+
+    if (x->begin != y->begin)
+        return x->begin < y->begin ? -1 : 1;
+    if (x->end != y->end)
+        return x->end < y->end ? -1 : 1; /* empty arrays first, so that neighbours touch */
+    return strcmp(x->name, y->name);     /* empty ones at the same place */
+}
+
+static zo_status read_size(const json_t *v, size_t *out, zo_error *err)
+{
+    uint64_t k;
+    const zo_status rc = json_is_integer(v) ? zo_json_get_u64(v, &k, err) : ZO_EMALFORMED;
+
+    if (rc != ZO_OK)
+        return zo_fail(err, ZO_EMALFORMED, "", "must be an integer from 0 to 2^53");
+    *out = (size_t)k;
+    return ZO_OK;
+}
+
+static zo_status read_dtype(const char *name, zo_dtype *out, zo_error *err)
+{
+    for (size_t i = 0; i < ZO_LEN(dtype_names); i++)
+        if (strcmp(name, dtype_names[i]) == 0) {
+            *out = (zo_dtype)i;
+            return ZO_OK;
+        }
+    return zo_fail(err, ZO_EUNSUPPORTED, "/dtype", "dtype must be one of F64, F32, I64, I32, U64, U8");
+}
+
+static zo_status read_entry(const json_t *v, struct entry *e, size_t data_bytes, zo_error *err)
+{
+    struct {
+        const char *dtype;
+        const json_t *shape, *offsets;
+    } f;
+    static const zo_field fields[] = {
+        {"dtype", ZO_F_STRING, offsetof(__typeof__(f), dtype), true, 0, 0},
+        {"shape", ZO_F_ARRAY, offsetof(__typeof__(f), shape), true, 0, 0},
+        {"data_offsets", ZO_F_ARRAY, offsetof(__typeof__(f), offsets), true, 2, 2},
+    };
+    zo_status rc;
+
+    if ((rc = zo_json_read(v, fields, ZO_LEN(fields), &f, NULL, err)) != ZO_OK)
+        return zo_fail(err, ZO_EMALFORMED, err ? err->pointer : "", "%s", err ? err->message : "");
+    if ((rc = read_dtype(f.dtype, &e->dtype, err)) != ZO_OK)
+        return rc;
+    e->n_dims = json_array_size(f.shape);
+    if (e->n_dims > ZO_LEN(e->dims))
+        return zo_fail(err, ZO_EUNSUPPORTED, "/shape", "at most %zu dimensions are kept", ZO_LEN(e->dims));
+    size_t bytes = zo_dtype_bytes(e->dtype);
+    for (size_t i = 0; i < e->n_dims; i++) {
+        if (read_size(json_array_get(f.shape, i), &e->dims[i], err) != ZO_OK)
+            return zo_fail_at(err, "/shape/%zu", i);
+        if (__builtin_mul_overflow(bytes, e->dims[i], &bytes))
+            return zo_fail(err, ZO_EMALFORMED, "/shape", "the product of the shape is too large");
+    }
+    if (read_size(json_array_get(f.offsets, 0), &e->begin, err) != ZO_OK)
+        return zo_fail_at(err, "/data_offsets/0");
+    if (read_size(json_array_get(f.offsets, 1), &e->end, err) != ZO_OK)
+        return zo_fail_at(err, "/data_offsets/1");
+    if (e->begin > e->end || e->end > data_bytes)
+        return zo_fail(err, ZO_EMALFORMED, "/data_offsets", "offsets %zu to %zu do not lie in the %zu bytes of data", e->begin,
+                       e->end, data_bytes);
+    if (e->end - e->begin != bytes)
+        return zo_fail(err, ZO_EMALFORMED, "/data_offsets", "shape and dtype need %zu bytes, the offsets span %zu", bytes,
+                       e->end - e->begin);
+    return ZO_OK;
+}
+
+static zo_status read_metadata(const json_t *v, zo_bundle *b, zo_error *err)
+{
+    const char *key;
+    json_t *value;
+    zo_status rc;
+
+    if (!json_is_object(v))
+        return zo_fail(err, ZO_EMALFORMED, "/__metadata__", "must be an object of strings");
+    if (json_object_size(v) > ZO_SAFETENSORS_MAX_ARRAYS)
+        return zo_fail(err, ZO_ETOOLARGE, "/__metadata__", "more than %d entries", ZO_SAFETENSORS_MAX_ARRAYS);
+    json_object_foreach ((json_t *)(uintptr_t)v, key, value) {
+        if (!json_is_string(value))
+            return zo_fail(err, ZO_EMALFORMED, "/__metadata__", "must be an object of strings");
+        if ((rc = zo_bundle_set_meta(b, key, json_string_value(value), err)) != ZO_OK)
+            return rc;
+    }
+    return ZO_OK;
+}
+
+/* The entries must tile [0, data_bytes) when sorted; then copy each. */
+static zo_status read_arrays(struct entry *e, size_t n, const char *data, size_t data_bytes, zo_bundle *b, zo_error *err)
+{
+    size_t at = 0;
+    void *to;
+    zo_status rc;
+
+    if (n)
+        qsort(e, n, sizeof *e, by_begin);
+    for (size_t i = 0; i < n; i++) {
+        if (e[i].begin != at) {
+            char pointer[sizeof err->pointer] = "";
+            zo_pointer_append(pointer, sizeof pointer, e[i].name);
+            return zo_fail(err, ZO_EMALFORMED, pointer, "arrays must neither overlap nor leave holes: %zu expected, %zu found", at,
+                           e[i].begin);
+        }
+        if ((rc = zo_bundle_add(b, e[i].name, e[i].dtype, e[i].n_dims, e[i].dims, &to, err)) != ZO_OK)
+            return rc;
+        if (e[i].end > at)
+            memcpy(to, data + at, e[i].end - at);
+        at = e[i].end;
+    }
+    if (at != data_bytes)
+        return zo_fail(err, ZO_EMALFORMED, "", "%zu bytes of data belong to no array", data_bytes - at);
+    return ZO_OK;
+}
+
+zo_status zo_safetensors_read(const void *bytes, size_t n, zo_bundle *out, zo_error *err)
+{
+    static const zo_json_limits limits = {.depth = 4, .tokens = 50 * ZO_SAFETENSORS_MAX_ARRAYS};
+    const char *file = bytes, *key;
+    json_t *header = NULL, *v;
+    struct entry *entries = NULL;
+    zo_bundle b;
+    uint64_t header_bytes;
+    size_t n_entries = 0;
+    zo_status rc;
+
+    zo_bundle_init(&b);
+    if (n < 8)
+        return zo_fail(err, ZO_EMALFORMED, "", "too short for a safetensors file");
+    memcpy(&header_bytes, file, 8);
+    if (header_bytes > n - 8)
+        return zo_fail(err, ZO_EMALFORMED, "", "the safetensors header is longer than the file");
+    if (header_bytes > ZO_SAFETENSORS_MAX_HEADER)
+        return zo_fail(err, ZO_ETOOLARGE, "", "the safetensors header is longer than %d bytes", ZO_SAFETENSORS_MAX_HEADER);
+    if (header_bytes == 0 || file[8] != '{')
+        return zo_fail(err, ZO_EMALFORMED, "", "the safetensors header must begin with '{'");
+    const char *data = file + 8 + header_bytes;
+    const size_t data_bytes = n - 8 - (size_t)header_bytes;
+    if ((rc = zo_json_parse(file + 8, (size_t)header_bytes, &limits, &header, err)) != ZO_OK)
+        return rc;
+    if (json_object_size(header) > ZO_SAFETENSORS_MAX_ARRAYS) {
+        rc = zo_fail(err, ZO_ETOOLARGE, "", "more than %d arrays", ZO_SAFETENSORS_MAX_ARRAYS);
+        goto done;
+    }
+    if (!(entries = zo_calloc(json_object_size(header) + 1, sizeof *entries))) {
+        rc = zo_fail_nomem(err);
+        goto done;
+    }
+    json_object_foreach (header, key, v) {
+        if (strcmp(key, "__metadata__") == 0) {
+            rc = read_metadata(v, &b, err);
+        } else {
+            entries[n_entries].name = key;
+            if ((rc = read_entry(v, &entries[n_entries++], data_bytes, err)) != ZO_OK) {
+                char token[sizeof err->pointer] = "";
+                zo_pointer_append(token, sizeof token, key);
+                zo_fail_at(err, "%s", token);
+            }
+        }
+        if (rc != ZO_OK)
+            goto done;
+    }
+    rc = read_arrays(entries, n_entries, data, data_bytes, &b, err);
+done:
+    if (rc == ZO_OK)
+        *out = b;
+    else
+        zo_bundle_fini(&b);
+    zo_free(entries);
+    json_decref(header);
+    return rc;
+}
+
+static void write_header(const zo_bundle *b, const size_t *order, zo_json *w)
+{
+    size_t at = 0;
+
+    zo_json_begin_object(w);
+    if (b->n_meta) {
+        zo_json_key(w, "__metadata__");
+        zo_json_begin_object(w);
+        for (size_t i = 0; i < b->n_meta; i++)
+            zo_json_key_string(w, b->meta[i].key, b->meta[i].value);
+        zo_json_end_object(w);
+    }
+    for (size_t i = 0; i < b->n_arrays; i++) {
+        const zo_array *a = &b->arrays[order[i]];
+        zo_json_key(w, a->name);
+        zo_json_begin_object(w);
+        zo_json_key_string(w, "dtype", zo_dtype_name(a->dtype));
+        zo_json_key(w, "shape");
+        zo_json_begin_array(w);
+        for (size_t k = 0; k < a->n_dims; k++)
+            zo_json_u64(w, a->dims[k]);
+        zo_json_end_array(w);
+        zo_json_key(w, "data_offsets");
+        zo_json_begin_array(w);
+        zo_json_u64(w, at);
+        zo_json_u64(w, at += a->bytes);
+        zo_json_end_array(w);
+        zo_json_end_object(w);
+    }
+    zo_json_end_object(w);
+}
+
+zo_status zo_safetensors_write(const zo_bundle *b, char **bytes_out, size_t *n_out, zo_error *err)
+{
+    size_t *order = zo_malloc((b->n_arrays + 1) * sizeof *order), n_ordered = 0, header_bytes = 0;
+    char *text = NULL;
+    zo_json w;
+
+    if (zo_bundle_get(b, "__metadata__")) {
+        zo_free(order);
+        return zo_fail(err, ZO_EINVAL, "", "no array can be named __metadata__");
+    }
+    if (!order)
+        return zo_fail_nomem(err);
+    for (size_t width = 8; width; width /= 2) /* widest first, else the bundle's order: every array is naturally aligned */
+        for (size_t i = 0; i < b->n_arrays; i++)
+            if (zo_dtype_bytes(b->arrays[i].dtype) == width)
+                order[n_ordered++] = i;
+    ZO_ASSERT(n_ordered == b->n_arrays);
+    zo_json_init(&w);
+    zo_json_text(&w, "????????", 8);
+    write_header(b, order, &w);
+    zo_json_text(&w, "       ", (8 - w.len % 8) % 8);
+    header_bytes = w.len - 8;
+    for (size_t i = 0; i < b->n_arrays && !zo_json_failed(&w); i++)
+        zo_json_text(&w, b->arrays[order[i]].data, b->arrays[order[i]].bytes);
+    zo_free(order);
+    if (!(text = zo_json_take(&w, n_out)))
+        return zo_fail_nomem(err);
+    const uint64_t length = header_bytes;
+    memcpy(text, &length, sizeof length);
+    *bytes_out = text;
+    return ZO_OK;
+}
