@@ -1,0 +1,56 @@
+/* zerothd solvers: the catalogue, for people as text and for programs as the JSON that GET /v1/solvers gives. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/solvers.h"
+#include "cli.h"
+#include "zeroth/solver.h"
+
+static void print_option(const zo_opt *o)
+{
+    printf("    %-14s", o->name);
+    switch (o->type) {
+    case ZO_OPT_TYPE_F64:
+    case ZO_OPT_TYPE_U64:
+        printf(" %g, %g to %g", o->def, o->low, o->high);
+        break;
+    case ZO_OPT_TYPE_BOOL:
+        printf(" %s", o->def != 0 ? "true" : "false");
+        break;
+    case ZO_OPT_TYPE_ENUM:
+        printf(" %s, of", o->choices[(size_t)o->def]);
+        for (size_t i = 0; o->choices[i] != NULL; i++)
+            printf("%s %s", i == 0 ? "" : " |", o->choices[i]);
+        break;
+    }
+    printf(": %s\n", o->doc);
+}
+
+int zo_cli_solvers(int argc, char **argv)
+{
+    const bool json = argc == 2 && strcmp(argv[1], "--json") == 0;
+    const int stop = json ? -1 : zo_cli_operands(argc, argv, 0, 0,
+        "usage: zerothd solvers [--json]\n\nPrint every solver with its options: default, range, meaning.\n");
+
+    if (stop >= 0)
+        return stop;
+    if (json) {
+        zo_json w;
+        size_t bytes;
+        zo_json_init(&w);
+        zo_api_solvers_write(&w);
+        char *text = zo_json_take(&w, &bytes);
+        if (text == NULL)
+            return ZO_EXIT_SOFTWARE;
+        puts(text);
+        zo_free(text);
+        return ZO_EXIT_OK;
+    }
+    for (size_t i = 0; i < zo_solver_count(); i++) {
+        const zo_solver *s = zo_solver_at(i);
+        printf("%-10s %s (version %u)\n", s->name, s->summary, s->version);
+        for (size_t k = 0; k < s->n_opts; k++)
+            print_option(&s->opts[k]);
+    }
+    return ZO_EXIT_OK;
+}
