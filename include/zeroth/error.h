@@ -34,7 +34,8 @@ typedef struct zo_error {
 } zo_error;
 
 /* Both return err->code; err may be NULL (then only the code is returned). zo_fail_at prefixes the pointer: the callee
- * knows what, the caller where: zo_fail(err, ZO_EINVAL, "/high", ...) then zo_fail_at(err, "/space/%zu", i). */
+ * knows what, the caller where: zo_fail(err, ZO_EINVAL, "/high", ...) then zo_fail_at(err, "/space/%zu", i). With a NULL err
+ * zo_fail_at cannot know the code and returns ZO_EINTERNAL: where the code matters, pass an error. */
 zo_status zo_fail(zo_error *err, zo_status code, const char *pointer, const char *fmt, ...) ZO_PRINTF(4, 5);
 zo_status zo_fail_at(zo_error *err, const char *prefix_fmt, ...) ZO_PRINTF(2, 3);
 zo_status zo_fail_nomem(zo_error *err);

@@ -180,9 +180,13 @@ static zo_status scalar_numbers(const json_t *v, zo_arena *arena, zo_scalar *out
 
     if (!x)
         return zo_fail_nomem(err);
-    for (size_t i = 0; i < n; i++)
-        if (zo_json_get_f64(json_array_get(v, i), &x[i], err) != ZO_OK)
-            return zo_fail_at(err, "/%zu", i);
+    for (size_t i = 0; i < n; i++) {
+        const zo_status rc = zo_json_get_f64(json_array_get(v, i), &x[i], err);
+        if (rc != ZO_OK) {
+            zo_fail_at(err, "/%zu", i);
+            return rc;
+        }
+    }
     *out = (zo_scalar){.kind = ZO_NUMBERS, .numbers = x, .n_numbers = n};
     return ZO_OK;
 }

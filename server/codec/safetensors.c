@@ -73,7 +73,7 @@ static zo_status read_entry(const json_t *v, struct entry *e, size_t data_bytes,
     zo_status rc;
 
     if ((rc = zo_json_read(v, fields, ZO_LEN(fields), &f, NULL, err)) != ZO_OK)
-        return zo_fail(err, ZO_EMALFORMED, err ? err->pointer : "", "%s", err ? err->message : "");
+        return zo_fail(err, ZO_EMALFORMED, err->pointer, "%s", err->message); /* two offsets are the format, not a range */
     if ((rc = read_dtype(f.dtype, &e->dtype, err)) != ZO_OK)
         return rc;
     e->n_dims = json_array_size(f.shape);
@@ -154,8 +154,11 @@ zo_status zo_safetensors_read(const void *bytes, size_t n, zo_bundle *out, zo_er
     zo_bundle b;
     uint64_t header_bytes;
     size_t n_entries = 0;
+    zo_error own;
     zo_status rc;
 
+    if (!err)
+        err = &own; /* pointers are prefixed below, which needs the error */
     zo_bundle_init(&b);
     if (n < 8)
         return zo_fail(err, ZO_EMALFORMED, "", "too short for a safetensors file");
