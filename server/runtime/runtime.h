@@ -7,6 +7,7 @@
 #ifndef ZO_RUNTIME_RUNTIME_H
 #define ZO_RUNTIME_RUNTIME_H
 
+#include <stdatomic.h>
 #include <uv.h>
 #include "store/store.h"
 
@@ -18,6 +19,16 @@ typedef enum zo_step {
     ZO_STEP_DONE,     /* the command's outcome (reply or error) is set in the caller's own struct: finish it when durable */
     ZO_STEP_WAIT,     /* nothing done: park it and run it again after the study's next change, at its deadline, or at drain */
 } zo_step;
+
+/* The runtime's own notes while it holds the command. */
+typedef struct zo_cmd_private {
+    struct actor *actor;                     /* NULL for queries */
+    zo_cmd *same_bucket;                     /* chain of the keys in flight */
+    int64_t tenant;
+    uint32_t key_hash;
+    bool keyed, finished;
+    _Atomic bool gone;
+} zo_cmd_private;
 
 /* Embedded first in the caller's own struct (which lives until finished). Zero-initialise. */
 struct zo_cmd {
@@ -34,7 +45,7 @@ struct zo_cmd {
     zo_status status;
     zo_error err;
     double retry_after_s;
-    void *runtime_private[6];
+    zo_cmd_private rt;
 };
 
 /* What run sees. */
@@ -51,7 +62,8 @@ struct zo_ctx {
 };
 /* Effects beside events, in the same transaction. Copied. [worker, inside run] */
 zo_status zo_ctx_remember(zo_ctx *x, const zo_idempotency *reply, zo_error *err);
-zo_status zo_ctx_update_row(zo_ctx *x, const char *title, const char *metadata, zo_error *err);  /* NULL: unchanged */
+/* NULL: unchanged. row->revision rises by one: it counts changes that make no event, so (zo_study_seq, row->revision) names a version. */
+zo_status zo_ctx_update_row(zo_ctx *x, const char *title, const char *metadata, zo_error *err);
 zo_status zo_ctx_delete(zo_ctx *x, zo_error *err);          /* the study is gone once durable; later commands get ENOTFOUND */
 /* Directory command only: make study (taken on success; its CREATED event is in x->events) known under a fresh id and row->name;
  * fills row->study and row->id (lent by ctx scratch). ZO_ECONFLICT when the name is taken: then *existing_out is that study's row. */
