@@ -97,11 +97,16 @@ void zo_runtime_submit_query(zo_runtime *rt, zo_cmd *c);                      /*
 void zo_runtime_flush(zo_runtime *rt);                                        /* [loop] also runs by itself before the loop polls */
 /* [loop] The client of a parked command left: it is run once more with gone set, then finished. */
 void zo_runtime_gone(zo_runtime *rt, zo_cmd *c);
-/* [loop] Finish parked commands (timed_out), refuse new ones, snapshot live studies; drained is called on the loop when all is durable. */
+/* [loop] From now on nothing waits: parked commands are run for the last time (timed_out). Before the HTTP server drains. */
+void zo_runtime_wake_parked(zo_runtime *rt);
+/* [loop] As wake_parked, then finish what is waiting, refuse new ones, snapshot live studies; drained is called on the loop when all is durable. */
 void zo_runtime_drain(zo_runtime *rt, void (*drained)(void *ctx), void *ctx);
 bool zo_runtime_healthy(const zo_runtime *rt);       /* [any] workers alive, store writable, not draining */
 const char *zo_runtime_unhealthy_reason(const zo_runtime *rt);
-void zo_runtime_free(zo_runtime *rt);                /* after drain: joins the threads */
+/* [loop] After drain (or a failed start): joins the threads and closes their readers; then the store may be closed. NULL is fine. */
+void zo_runtime_stop(zo_runtime *rt);
+/* [loop] Stops if need be. Run the loop once more afterwards: its handles are closing. NULL is fine. */
+void zo_runtime_free(zo_runtime *rt);
 uint64_t zo_runtime_arith_tag(const zo_runtime *rt);
 
 /* Offline: replay every study of a file by R2 and compare; for `zerothd check`. Progress and findings through report. */

@@ -1,0 +1,200 @@
+/* What a command may do beside appending events: zo_ctx_... (runtime.h). Each adds to the turn's record. */
+#include "internal.h"
+
+#include <string.h>
+
+static turn *turn_of(zo_ctx *x)
+{
+    return (turn *)(void *)x; /* x is its first member */
+}
+
+zo_status zo_ctx_remember(zo_ctx *x, const zo_idempotency *reply, zo_error *err)
+{
+    turn *t = turn_of(x);
+    zo_arena *arena = record_arena(t->rec, err);
+    zo_op *op = arena ? zo_arena_alloc(arena, sizeof *op) : NULL;
+    zo_idempotency *copy = arena ? zo_arena_alloc(arena, sizeof *copy) : NULL;
+
+    if (!op || !copy)
+        return zo_fail_nomem(err);
+    *copy = *reply;
+    /* The request's own parts live until the command is finished, which is after the write. */
+    if (reply->key != t->cmd->idempotency_key && reply->key && !(copy->key = zo_arena_strdup(arena, reply->key)))
+        return zo_fail_nomem(err);
+    if (reply->route != t->cmd->idempotency_route && reply->route && !(copy->route = zo_arena_strdup(arena, reply->route)))
+        return zo_fail_nomem(err);
+    if (reply->body != t->cmd->body && reply->body && !(copy->body = zo_arena_memdup(arena, reply->body, reply->body_bytes)))
+        return zo_fail_nomem(err);
+    if (reply->headers && !(copy->headers = zo_arena_strdup(arena, reply->headers)))
+        return zo_fail_nomem(err);
+    if (reply->reply && !(copy->reply = zo_arena_memdup(arena, reply->reply, reply->reply_bytes)))
+        return zo_fail_nomem(err);
+    *op = (zo_op){.kind = ZO_OP_IDEMPOTENCY, .u.idempotency = copy};
+    *t->rec->more_tail = op;
+    t->rec->more_tail = &op->next;
+    return ZO_OK;
+}
+
+zo_status zo_ctx_update_row(zo_ctx *x, const char *title, const char *metadata, zo_error *err)
+{
+    turn *t = turn_of(x);
+    zo_arena *arena = record_arena(t->rec, err);
+    const char *title_copy = arena && title ? zo_arena_strdup(arena, title) : NULL;
+    const char *metadata_copy = arena && metadata ? zo_arena_strdup(arena, metadata) : NULL;
+    char *own_title = title ? zo_strdup(title) : NULL, *own_metadata = metadata ? zo_strdup(metadata) : NULL;
+    char *old_title = NULL, *old_metadata = NULL;
+
+    ZO_ASSERT(t->a && t->a->kind == ACTOR_STUDY);
+    if (!arena || (title && (!title_copy || !own_title)) || (metadata && (!metadata_copy || !own_metadata))) {
+        zo_free(own_title);
+        zo_free(own_metadata);
+        return zo_fail_nomem(err);
+    }
+    rt_lock(x->rt);
+    if (title) {
+        old_title = t->a->title;
+        t->a->row.title = t->a->title = own_title;
+        t->rec->update_row.title = title_copy;
+    }
+    if (metadata) {
+        old_metadata = t->a->metadata;
+        t->a->row.metadata = t->a->metadata = own_metadata;
+        t->rec->update_row.metadata = metadata_copy;
+    }
+    t->a->row.revision++;
+    t->a->row.updated_ms = x->now.wall_ms;
+    rt_unlock(x->rt);
+    t->rec->updates = true;
+    t->rec->update_row.revision = t->a->row.revision;
+    t->rec->update_row.updated_ms = x->now.wall_ms;
+    zo_free(old_title);
+    zo_free(old_metadata);
+    return ZO_OK;
+}
+
+zo_status zo_ctx_delete(zo_ctx *x, zo_error *err)
+{
+    turn *t = turn_of(x);
+
+    (void)err;
+    ZO_ASSERT(t->a && t->a->kind == ACTOR_STUDY);
+    t->rec->deletes = true;
+    t->a->deleting = true;
+    return ZO_OK;
+}
+
+/* The row of a study whose creation is not durable yet: readers don't see it. Creations of a tenant run on one actor, so
+ * all of them are in its two records. */
+static bool find_undurable(turn *t, const char *name, zo_study_row *out, bool *nomem)
+{
+    zo_runtime *rt = t->w->rt;
+    record *const in[2] = {t->rec, t->a->flying};
+    bool found = false;
+
+    rt_lock(rt);
+    for (size_t i = 0; i < 2 && !found; i++) {
+        if (i == 1 && !t->a->flying) /* landed meanwhile: the reader will see it */
+            break;
+        for (created_op *c = in[i] ? in[i]->created : NULL; c && !found; c = c->next) {
+            if (!c->row.name || strcmp(c->row.name, name) != 0)
+                continue;
+            zo_arena *s = t->x.scratch;
+            const zo_study_row *r = &c->row;
+
+            *out = *r;
+            out->id = zo_arena_strdup(s, r->id);
+            out->name = zo_arena_strdup(s, r->name);
+            out->spec = zo_arena_strdup(s, r->spec);
+            out->title = r->title ? zo_arena_strdup(s, r->title) : NULL;
+            out->metadata = r->metadata ? zo_arena_strdup(s, r->metadata) : NULL;
+            *nomem = !out->id || !out->name || !out->spec || (r->title && !out->title) || (r->metadata && !out->metadata);
+            found = true;
+        }
+    }
+    rt_unlock(rt);
+    return found;
+}
+
+zo_status zo_ctx_create(zo_ctx *x, zo_study_row *row, zo_study *study, zo_study_row *existing_out, zo_error *err)
+{
+    turn *t = turn_of(x);
+    zo_runtime *rt = t->w->rt;
+    zo_arena *arena = record_arena(t->rec, err);
+    created_op *op = arena ? zo_arena_alloc(arena, sizeof *op) : NULL;
+    dir_entry *by_id = NULL, *by_name = NULL;
+    actor *n = NULL, *other;
+    char id[30];
+    zo_status rc;
+    bool nomem = false;
+
+    ZO_ASSERT(t->a && t->a->kind == ACTOR_DIRECTORY);
+    if (row->name && find_undurable(t, row->name, existing_out, &nomem))
+        return nomem ? zo_fail_nomem(err) : zo_fail(err, ZO_ECONFLICT, "/name", "the name is taken by study %s", existing_out->id);
+    if (row->name) {
+        zo_error ignored;
+
+        rc = zo_reader_study(x->reader, t->a->tenant, row->name, x->scratch, existing_out, &ignored);
+        if (rc == ZO_OK)
+            return zo_fail(err, ZO_ECONFLICT, "/name", "the name is taken by study %s", existing_out->id);
+        if (rc != ZO_ENOTFOUND) {
+            if (err)
+                *err = ignored;
+            return rc;
+        }
+    }
+    zo_store_new_id(rt->store, "st_", id);
+    row->id = zo_arena_strdup(x->scratch, id);
+    row->study = zo_store_next_study(rt->store);
+    row->tenant = t->a->tenant;
+    if (!row->state)
+        row->state = zo_study_state_name(zo_study_get_state(study, NULL));
+    if (!row->created_ms)
+        row->created_ms = x->now.wall_ms;
+    if (!row->updated_ms)
+        row->updated_ms = row->created_ms;
+    n = actor_new(rt, ACTOR_STUDY, t->a->tenant);
+    by_id = dir_entry_new(t->a->tenant, id);
+    by_name = row->name ? dir_entry_new(t->a->tenant, row->name) : NULL;
+    if (!op || !row->id || !n || !by_id || (row->name && !by_name) || (rc = actor_set_row(n, row, err)) != ZO_OK)
+        goto nomem;
+    *op = (created_op){.actor = n, .row = n->row};
+    if ((n->row.title && !(op->row.title = zo_arena_strdup(arena, n->row.title))) ||
+        (n->row.metadata && !(op->row.metadata = zo_arena_strdup(arena, n->row.metadata))))
+        goto nomem;
+    n->resolved = true;
+    n->held = true;
+    n->flying = t->rec;
+    n->lane = zo_study_solver(study)->cost == ZO_COST_MODEL ? LANE_LONG : LANE_SHORT;
+
+    rt_lock(rt);
+    if (timers_reserve(rt, err) != ZO_OK) {
+        rt_unlock(rt);
+        goto nomem;
+    }
+    n->study = study;
+    op->log = *x->events; /* taken */
+    *x->events = (zo_events){0};
+    *t->rec->created_tail = op;
+    t->rec->created_tail = &op->next;
+    actor_link(rt, n);
+    dir_put(rt, by_id, n);
+    n->by_key = by_id;
+    other = by_name ? dir_find(rt, t->a->tenant, by_name->key) : NULL;
+    if (by_name && (!other || other->resolved)) { /* else it is looking for the row now and will find n by its id */
+        dir_put(rt, by_name, n);
+        n->by_name = by_name;
+        by_name = NULL;
+    }
+    evict_touch(rt, n, x->now.mono_ms);
+    n->next_deadline_ms = zo_study_deadline(study);
+    timer_set(rt, n, n->next_deadline_ms);
+    evict_set_bytes(rt, n, zo_study_memory_bytes(study) + sizeof *n);
+    rt_unlock(rt);
+    zo_free(by_name);
+    return ZO_OK;
+nomem:
+    zo_free(by_id);
+    zo_free(by_name);
+    actor_free(n);
+    return zo_fail_nomem(err);
+}
