@@ -3,7 +3,11 @@
  * A zo_write is one command's effects: all of its ops land in one transaction or none does. The writer takes all waiting writes in
  * one hand-over, commits them as one transaction at synchronous=FULL, then gives the whole list back in one call. A write without
  * ops is a barrier: it comes back after everything submitted before it is durable. If a batch fails every write in it fails alike.
- * ZO_EFULL (disk full) heals by itself; ZO_ESTORE (I/O error, corruption) makes the store read-only until restart. */
+ * ZO_EFULL (disk full) heals by itself; ZO_ESTORE (I/O error, corruption) makes the store read-only until restart.
+ * What only one write is to blame for refuses that write alone, and the rest of its batch commits: a name or id that is taken
+ * (ZO_ECONFLICT), a study that is deleted or unknown (ZO_ENOTFOUND). An event whose seq does not follow its study's last one (the
+ * actor ran ahead of a batch that failed) comes back with that batch's failure, ZO_ECONFLICT if there was none. A batch of barriers
+ * alone succeeds also when the store is read-only: reads go on. */
 #ifndef ZO_STORE_STORE_H
 #define ZO_STORE_STORE_H
 
@@ -73,6 +77,7 @@ typedef struct zo_store_opts {
     void (*committed)(zo_write *list, void *ctx);
     void *ctx;
     int64_t busy_timeout_ms;     /* 0: 5000 */
+    size_t wal_passive_bytes, wal_restart_bytes; /* log size for a checkpoint beside the writer (0: 4 MiB), in it (0: 16 MiB) */
 } zo_store_opts;
 
 /* Open: lock FILE.lock (flock; ZO_ECONFLICT when another daemon holds it), refuse what is not ours (application id, newer schema,

@@ -1,0 +1,195 @@
+/* What a write does to the tables, inside the writer's transaction.
+ * A study's events must be dense. An actor runs ahead of the disk, so after a failed batch it may still hand over events that follow
+ * lost ones; they must not be written. The last seq of recently written studies is kept in a small direct-mapped table, and asked
+ * from the index on a miss; the table is forgotten whenever a transaction or a part of it was undone. */
+#include "internal.h"
+
+int zo_bind_bytes(sqlite3_stmt *q, int i, const void *p, size_t bytes)
+{
+    return sqlite3_bind_blob64(q, i, p ? p : "", bytes, SQLITE_STATIC);
+}
+
+zo_status zo_conn_finish(zo_conn *c, sqlite3_stmt *q, int bound, const char *what, zo_error *err)
+{
+    const int rc = bound == SQLITE_OK ? sqlite3_step(q) : bound;
+    const zo_status s = rc == SQLITE_DONE ? ZO_OK : zo_conn_fail(c, rc, what, err);
+
+    zo_conn_done(q);
+    return s;
+}
+
+void zo_ops_forget_tails(zo_store *st)
+{
+    st->epoch++;
+    st->replies = -1;
+}
+
+static zo_tail *tail_slot(zo_store *st, int64_t study)
+{
+    return &st->tails[((uint64_t)study * 0x9e3779b97f4a7c15u >> 40) % ZO_TAIL_SLOTS];
+}
+
+/* The study's tail, from the table or the index. ENOTFOUND: no such study. */
+static zo_status tail_get(zo_store *st, int64_t study, zo_tail **out, zo_error *err)
+{
+    zo_tail *t = tail_slot(st, study);
+    sqlite3_stmt *q = NULL;
+    zo_status s = ZO_OK;
+    int rc;
+
+    if (t->study != study || t->epoch != st->epoch) {
+        if ((s = zo_conn_query(&st->conn, ZO_SQL_LAST_SEQ, &q, err)) != ZO_OK)
+            return s;
+        if ((rc = sqlite3_bind_int64(q, 1, study)) == SQLITE_OK && (rc = sqlite3_step(q)) == SQLITE_ROW)
+            *t = (zo_tail){.study = study, .epoch = st->epoch, .deleted = sqlite3_column_int(q, 0) != 0,
+                           .last = (uint64_t)sqlite3_column_int64(q, 1)};
+        else if (rc == SQLITE_DONE)
+            s = zo_fail(err, ZO_ENOTFOUND, "", "there is no study %lld", (long long)study);
+        else
+            s = zo_conn_fail(&st->conn, rc, "read the end of a log", err);
+        zo_conn_done(q);
+    }
+    if (s == ZO_OK && t->deleted)
+        s = zo_fail(err, ZO_ENOTFOUND, "", "study %lld was deleted", (long long)study);
+    *out = t;
+    return s;
+}
+
+static zo_status put_events(zo_store *st, const zo_op *op, bool *alone, zo_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    zo_tail *t = NULL;
+    zo_status s;
+    int rc = SQLITE_OK;
+
+    if ((s = tail_get(st, op->study, &t, err)) != ZO_OK || (s = zo_conn_query(&st->conn, ZO_SQL_EVENT_PUT, &q, err)) != ZO_OK) {
+        *alone = s == ZO_ENOTFOUND;
+        return s;
+    }
+    if ((rc = sqlite3_bind_int64(q, 1, op->study)) != SQLITE_OK)
+        s = zo_conn_fail(&st->conn, rc, "append event", err);
+    for (size_t i = 0; s == ZO_OK && i < op->u.events.n; i++) {
+        const zo_event *e = &op->u.events.items[i];
+
+        if (e->seq != t->last + 1) {
+            *alone = true;
+            if (st->last_failure.code == ZO_OK) {
+                s = zo_fail(err, ZO_ECONFLICT, "", "event %llu of study %lld does not follow event %llu",
+                            (unsigned long long)e->seq, (long long)op->study, (unsigned long long)t->last);
+            } else {
+                *err = st->last_failure;
+                s = err->code;
+            }
+            break;
+        }
+        if ((rc = sqlite3_bind_int64(q, 2, (int64_t)e->seq)) != SQLITE_OK ||
+            (rc = sqlite3_bind_int(q, 3, (int)e->kind)) != SQLITE_OK || (rc = sqlite3_bind_int64(q, 4, e->at_ms)) != SQLITE_OK ||
+            (rc = zo_bind_bytes(q, 5, e->body, e->body_bytes)) != SQLITE_OK ||
+            (rc = sqlite3_bind_int64(q, 6, zo_sum_event(op->study, e))) != SQLITE_OK ||
+            (rc = sqlite3_step(q)) != SQLITE_DONE)
+            s = zo_conn_fail(&st->conn, rc, "append event", err);
+        else
+            t->last = e->seq;
+        sqlite3_reset(q);
+    }
+    zo_conn_done(q);
+    return s;
+}
+
+static zo_status create_study(zo_store *st, const zo_study_row *r, zo_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    zo_status s = zo_conn_query(&st->conn, ZO_SQL_STUDY_PUT, &q, err);
+    int rc = SQLITE_OK;
+
+    if (s != ZO_OK)
+        return s;
+    rc = rc ? rc : sqlite3_bind_int64(q, 1, r->study);
+    rc = rc ? rc : sqlite3_bind_int64(q, 2, r->tenant);
+    rc = rc ? rc : sqlite3_bind_text(q, 3, r->id, -1, SQLITE_STATIC);
+    rc = rc ? rc : sqlite3_bind_text(q, 4, r->name, -1, SQLITE_STATIC);
+    rc = rc ? rc : sqlite3_bind_text(q, 5, r->title, -1, SQLITE_STATIC);
+    rc = rc ? rc : sqlite3_bind_text(q, 6, r->state, -1, SQLITE_STATIC);
+    rc = rc ? rc : sqlite3_bind_int64(q, 7, r->created_ms);
+    rc = rc ? rc : sqlite3_bind_int64(q, 8, r->updated_ms);
+    rc = rc ? rc : sqlite3_bind_int64(q, 9, (int64_t)r->revision);
+    rc = rc ? rc : sqlite3_bind_text(q, 10, r->metadata, -1, SQLITE_STATIC);
+    rc = rc ? rc : sqlite3_bind_text(q, 11, r->spec, -1, SQLITE_STATIC);
+    return zo_conn_finish(&st->conn, q, rc, "create study", err);
+}
+
+static zo_status update_study(zo_store *st, int64_t study, const zo_study_row *r, zo_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    zo_status s = zo_conn_query(&st->conn, ZO_SQL_STUDY_UPDATE, &q, err);
+    int rc = SQLITE_OK;
+
+    if (s != ZO_OK)
+        return s;
+    rc = rc ? rc : sqlite3_bind_int64(q, 1, study);
+    rc = rc ? rc : sqlite3_bind_text(q, 2, r->title, -1, SQLITE_STATIC);
+    rc = rc ? rc : sqlite3_bind_text(q, 3, r->state, -1, SQLITE_STATIC);
+    rc = rc || r->updated_ms == 0 ? rc : sqlite3_bind_int64(q, 4, r->updated_ms);
+    rc = rc || r->revision == 0 ? rc : sqlite3_bind_int64(q, 5, (int64_t)r->revision);
+    rc = rc ? rc : sqlite3_bind_text(q, 6, r->metadata, -1, SQLITE_STATIC);
+    return zo_conn_finish(&st->conn, q, rc, "update study", err);
+}
+
+static zo_status delete_study(zo_store *st, int64_t study, zo_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    zo_status s = zo_conn_query(&st->conn, ZO_SQL_STUDY_DELETE, &q, err);
+
+    if (s == ZO_OK)
+        s = zo_conn_finish(&st->conn, q, sqlite3_bind_int64(q, 1, study), "delete study", err);
+    if (s == ZO_OK) {
+        zo_tail *t = tail_slot(st, study);
+
+        if (t->study == study)
+            t->epoch = st->epoch - 1;
+        st->purge_due = true;
+    }
+    return s;
+}
+
+/* Updates and deletes that met no row. */
+static zo_status require_change(zo_store *st, int64_t study, bool *alone, zo_error *err)
+{
+    if (sqlite3_changes(st->conn.db) > 0)
+        return ZO_OK;
+    *alone = true;
+    return zo_fail(err, ZO_ENOTFOUND, "", "there is no study %lld", (long long)study);
+}
+
+zo_status zo_ops_run(zo_store *st, const zo_write *w, bool *alone_out, zo_error *err)
+{
+    bool alone = false;
+    zo_status s = ZO_OK;
+
+    for (const zo_op *op = w->ops; op && s == ZO_OK; op = op->next)
+        switch (op->kind) {
+        case ZO_OP_EVENTS:
+            s = put_events(st, op, &alone, err);
+            break;
+        case ZO_OP_STUDY_CREATE:
+            s = create_study(st, op->u.row, err);
+            break;
+        case ZO_OP_STUDY_UPDATE:
+            if ((s = update_study(st, op->study, op->u.row, err)) == ZO_OK)
+                s = require_change(st, op->study, &alone, err);
+            break;
+        case ZO_OP_STUDY_DELETE:
+            if ((s = delete_study(st, op->study, err)) == ZO_OK)
+                s = require_change(st, op->study, &alone, err);
+            break;
+        case ZO_OP_SNAPSHOT:
+            s = zo_snapshot_put(st, op, err);
+            break;
+        case ZO_OP_IDEMPOTENCY:
+            s = zo_reply_put(st, op->u.idempotency, err);
+            break;
+        }
+    /* A broken constraint or an outsized value is the write's own fault, too. */
+    *alone_out = alone || s == ZO_ECONFLICT || s == ZO_ETOOLARGE;
+    return s;
+}
