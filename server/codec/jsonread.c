@@ -5,9 +5,21 @@
 #include <math.h>
 #include <string.h>
 
+/* jansson does not always say that it ran out of memory: its lexer drops characters then, which gives a syntax error at best and other
+ * data at worst. So its allocations are watched for the length of a parse. */
+static _Thread_local bool out_of_memory;
+
+static void *watched_malloc(size_t bytes)
+{
+    void *p = zo_malloc(bytes);
+
+    out_of_memory |= p == NULL;
+    return p;
+}
+
 void zo_json_start(void)
 {
-    json_set_alloc_funcs(zo_malloc, zo_free);
+    json_set_alloc_funcs(watched_malloc, zo_free);
     json_object_seed(0); /* from the system's entropy; on first use otherwise, which would race */
 }
 
@@ -88,13 +100,15 @@ zo_status zo_json_parse_any(const char *body, size_t n, const zo_json_limits *li
         return zo_fail(err, ZO_EMALFORMED, "", "the body is empty, JSON is expected");
     if ((rc = zo_json_scan(body, n, limits, err)) != ZO_OK)
         return rc;
-    if (!(doc = json_loadb(body, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e))) {
-        const enum json_error_code code = json_error_code(&e);
-        if (code == json_error_unknown || code == json_error_out_of_memory)
-            return zo_fail_nomem(err);
-        return zo_fail(err, ZO_EMALFORMED, "", "not valid JSON at line %d, column %d (position %d): %s", e.line, e.column,
-                       e.position, parse_reason(code));
+    out_of_memory = false;
+    doc = json_loadb(body, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+    if (out_of_memory || (!doc && json_error_code(&e) == json_error_out_of_memory)) {
+        json_decref(doc);
+        return zo_fail_nomem(err);
     }
+    if (!doc)
+        return zo_fail(err, ZO_EMALFORMED, "", "not valid JSON at line %d, column %d (position %d): %s", e.line, e.column,
+                       e.position, parse_reason(json_error_code(&e)));
     *out = doc;
     return ZO_OK;
 }
