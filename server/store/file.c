@@ -106,6 +106,7 @@ static zo_status look(zo_conn *c, const char *path, zo_error *err)
     int64_t id = 0, pages = 0;
     bool damaged = false;
     int version = 0;
+    struct stat sb;
     zo_status s;
     zo_error e = {0};
 
@@ -127,6 +128,8 @@ static zo_status look(zo_conn *c, const char *path, zo_error *err)
         return zo_fail(err, ZO_EINVAL, "", "%.200s is a database of another program", path);
     if ((s = zo_migrate_version(c, &version, err)) != ZO_OK || (s = refuse_version(path, version, err)) != ZO_OK)
         return s;
+    if (stat(path, &sb) == 0 && sb.st_size % 4096 != 0)
+        damaged = true; /* SQLite takes a part of a page for a whole one */
     if (!damaged && zo_conn_int(c, "SELECT count(*) FROM sqlite_schema", &pages, &e) != ZO_OK)
         damaged = true;
     if (damaged && bytes_beside(path, "-wal") == 0)
@@ -229,4 +232,19 @@ zo_status zo_store_create(const char *path, const char *vfs, zo_error *err)
     else
         remove_all(name);
     return s;
+}
+
+zo_status zo_store_in_place(zo_store *st, zo_error *err)
+{
+    char wal[ZO_PATH_BYTES + 16];
+    struct stat db, log;
+
+    snprintf(wal, sizeof wal, "%s-wal", st->path);
+    if (stat(st->path, &db) != 0 || (st->db_inode != 0 && (uint64_t)db.st_ino != st->db_inode))
+        return zo_fail(err, ZO_ESTORE, "", "the database was moved or removed while in use");
+    if (stat(wal, &log) != 0 || (st->wal_inode != 0 && (uint64_t)log.st_ino != st->wal_inode))
+        return zo_fail(err, ZO_ESTORE, "", "the log (-wal) was moved or removed while in use");
+    st->db_inode = (uint64_t)db.st_ino;
+    st->wal_inode = (uint64_t)log.st_ino;
+    return ZO_OK;
 }

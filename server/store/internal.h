@@ -108,6 +108,7 @@ typedef struct zo_tail { int64_t study; uint64_t last; uint32_t epoch; bool dele
 struct zo_store {
     char *path, *vfs;                 /* path: absolute, symbolic links resolved */
     int lock_fd;
+    uint64_t db_inode, wal_inode;     /* as opened; the log's 0 until it is first seen */
     int64_t busy_ms;
     void (*committed)(zo_write *list, void *ctx);
     void *ctx;
@@ -161,6 +162,8 @@ zo_status zo_store_resolve(const char *path, char out[ZO_PATH_BYTES], zo_error *
 typedef enum zo_file_kind { ZO_FILE_OURS, ZO_FILE_NEW } zo_file_kind;
 zo_status zo_store_identify(const char *path, const char *vfs, bool create, zo_file_kind *out, zo_error *err);
 zo_status zo_store_create(const char *path, const char *vfs, zo_error *err);
+/* [store] ESTORE when database or log were moved or removed below us: what is written then goes nowhere. */
+zo_status zo_store_in_place(zo_store *st, zo_error *err);
 /* The same question to an open connection, log included. */
 zo_status zo_store_verify(zo_conn *c, const char *path, bool older_ok, zo_error *err);
 /* migrate.c */

@@ -126,7 +126,7 @@ static zo_status load(zo_store *st, const zo_store_opts *o, zo_error *err)
     if ((s = zo_reply_secret(st, err)) != ZO_OK || (s = zo_conn_int(&st->conn, "SELECT max(study) FROM studies", &last, err)) != ZO_OK)
         return s;
     atomic_store(&st->next_study, last + 1);
-    return ZO_OK;
+    return zo_store_in_place(st, err);
 }
 
 zo_status zo_store_open(const zo_store_opts *o, zo_store **out, zo_error *err)

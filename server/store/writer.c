@@ -164,6 +164,8 @@ static void run_batch(zo_store *st, zo_write *list)
         } else if ((s = try_batch(st, list, false, &refused, &err)) == ZO_OK && refused) {
             s = try_batch(st, list, true, &refused, &err);
         }
+        if (s == ZO_OK)
+            s = zo_store_in_place(st, &err);
         if (s == ZO_OK) {
             st->batch++;
         } else {
