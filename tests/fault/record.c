@@ -95,7 +95,7 @@ void zo_fault_record_start(const char *dir)
 {
     char path[PATH_MAX + 300];
     struct dirent *e;
-    DIR *d;
+    DIR *d = NULL;
 
     pthread_mutex_lock(&mu);
     for (int i = 0; i < n_files; i++) {
