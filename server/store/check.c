@@ -1,4 +1,5 @@
-/* `zerothd check`, the store's part: is the file sound, do rows refer to rows, is every log dense, is every row as it was written? */
+/* `zerothd check`, the store's part: is the file sound, do rows refer to rows, is every log dense, is every row as it
+ * was written? */
 #include "internal.h"
 
 #include <stdio.h>
@@ -12,21 +13,29 @@ typedef struct check {
 } check;
 
 /* Each query gives one row per finding; the format takes its columns as text. */
-static const struct { const char *sql; const char *format; } queries[] = {
+static const struct {
+    const char *sql;
+    const char *format;
+} queries[] = {
     {"PRAGMA integrity_check(100)", "structure: %s"},
     {"PRAGMA foreign_key_check", "table %s, row %s: refers to a missing row of %s"},
     {"SELECT e.study, count(*), min(e.seq), max(e.seq) FROM events e JOIN studies s USING (study) WHERE s.deleted = 0"
      " GROUP BY e.study HAVING min(e.seq) <> 1 OR max(e.seq) <> count(*)",
      "study %s: %s events, numbered from %s to %s: some are missing"},
-    {"SELECT study, id FROM studies s WHERE deleted = 0 AND NOT EXISTS (SELECT 1 FROM events e WHERE e.study = s.study)",
+    {"SELECT study, id FROM studies s WHERE deleted = 0 AND NOT EXISTS (SELECT 1 FROM events e WHERE e.study = "
+     "s.study)",
      "study %s (%s): it has no events"},
     {"SELECT p.study, p.part, p.seq FROM snapshots p JOIN studies s USING (study) WHERE s.deleted = 0 AND p.seq >"
      " (SELECT coalesce(max(seq), 0) FROM events e WHERE e.study = p.study)",
      "study %s: snapshot part %s holds event %s, which the log has not"},
-    {"SELECT study, id FROM studies WHERE sum <> zo_sum(study, tenant, id, name, title, state, created_ms, updated_ms, revision,"
-     " deleted, metadata, spec)", "study %s (%s): its row is damaged"},
-    {"SELECT study, seq FROM events WHERE sum <> zo_sum(study, seq, kind, at_ms, body)", "study %s: event %s is damaged"},
-    {"SELECT study, part FROM snapshots WHERE sum <> zo_sum(study, part, seq, body)", "study %s: snapshot part %s is damaged"},
+    {"SELECT study, id FROM studies WHERE sum <> zo_sum(study, tenant, id, name, title, state, created_ms, updated_ms, "
+     "revision,"
+     " deleted, metadata, spec)",
+     "study %s (%s): its row is damaged"},
+    {"SELECT study, seq FROM events WHERE sum <> zo_sum(study, seq, kind, at_ms, body)",
+     "study %s: event %s is damaged"},
+    {"SELECT study, part FROM snapshots WHERE sum <> zo_sum(study, part, seq, body)",
+     "study %s: snapshot part %s is damaged"},
     {"SELECT reply FROM replies WHERE sum <> zo_sum(tenant, key_hash, body_mac, status, headers, body, at_ms)",
      "remembered reply %s is damaged"},
 };
@@ -75,7 +84,8 @@ static zo_status run(check *k, size_t i, zo_error *err)
     return s;
 }
 
-zo_status zo_store_check(const char *path, void (*report)(void *ctx, const char *line), void *ctx, bool *clean_out, zo_error *err)
+zo_status zo_store_check(const char *path, void (*report)(void *ctx, const char *line), void *ctx, bool *clean_out,
+                         zo_error *err)
 {
     char full[ZO_PATH_BYTES];
     check k = {.report = report, .ctx = ctx, .clean = true};

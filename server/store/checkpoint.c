@@ -1,8 +1,9 @@
 /* Checkpoints: copying the log into the main file.
- * A helper connection on its own thread runs PASSIVE ones, which disturb nobody, but alone they let the log grow without end (291 MB in
- * 8 s were measured), for the log starts over only when a checkpoint has caught up and no reader needs it. So above 16 MiB the writer
- * itself runs a RESTART between two commits: little is left to copy, and readers hold their transactions 50 ms at most.
- * A failed write or sync of the main file makes the store read-only: the log still holds everything, and is then kept as it is. */
+ * A helper connection on its own thread runs PASSIVE ones, which disturb nobody, but alone they let the log grow
+ * without end (291 MB in 8 s were measured), for the log starts over only when a checkpoint has caught up and no reader
+ * needs it. So above 16 MiB the writer itself runs a RESTART between two commits: little is left to copy, and readers
+ * hold their transactions 50 ms at most. A failed write or sync of the main file makes the store read-only: the log
+ * still holds everything, and is then kept as it is. */
 #include "internal.h"
 
 #include <signal.h>
@@ -34,9 +35,9 @@ static void *helper(void *arg)
         st->checkpoint_wanted = false;
         st->checkpoint_busy = true;
         pthread_mutex_unlock(&st->checkpoint_mu);
-        rc = atomic_load(&st->writable)
-                 ? sqlite3_wal_checkpoint_v2(st->checkpoint_conn.db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied)
-                 : SQLITE_BUSY;
+        rc = atomic_load(&st->writable) ? sqlite3_wal_checkpoint_v2(st->checkpoint_conn.db, "main",
+                                                                    SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied)
+                                        : SQLITE_BUSY;
         if (rc != SQLITE_OK && rc != SQLITE_BUSY)
             fail(st, &st->checkpoint_conn, rc);
         pthread_mutex_lock(&st->checkpoint_mu);

@@ -1,6 +1,6 @@
 /* One SQLite connection: how it is opened, its prepared statements, and what its result codes mean to us.
- * Settings: write-ahead log at synchronous=FULL (with NORMAL a power cut was measured to lose acknowledged events), no automatic
- * checkpoints (checkpoint.c makes them), deleted bytes overwritten, temporary data in memory only. */
+ * Settings: write-ahead log at synchronous=FULL (with NORMAL a power cut was measured to lose acknowledged events), no
+ * automatic checkpoints (checkpoint.c makes them), deleted bytes overwritten, temporary data in memory only. */
 #include "internal.h"
 
 #include <errno.h>
@@ -143,9 +143,11 @@ zo_status zo_conn_open(zo_conn *c, const char *path, const char *vfs, zo_conn_mo
         goto fail;
     }
     if (mode == ZO_CONN_WRITE)
-        s = zo_conn_exec(c, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
-                            "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -8192;"
-                            "PRAGMA journal_size_limit = 16777216", "set up the connection", err);
+        s = zo_conn_exec(c,
+                         "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;"
+                         "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -8192;"
+                         "PRAGMA journal_size_limit = 16777216",
+                         "set up the connection", err);
     else
         s = zo_conn_exec(c, "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -1024",
                          "set up the connection", err);

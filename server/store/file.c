@@ -1,8 +1,8 @@
 /* The database file before it is opened for good: its lock, whether it is ours, and how a new one comes to be.
- * SQLite's own locks are POSIX locks, which vanish when any descriptor of the file is closed in this process. So nothing here opens
- * the database but SQLite itself; daemons exclude each other by flock on FILE.lock; and to look without touching, the file is first
- * opened "immutable": no locks, no log, no recovery, not a byte written, whoever made it.
- * A new database is built as FILE.creating and renamed, so that a crash leaves none or a whole one. */
+ * SQLite's own locks are POSIX locks, which vanish when any descriptor of the file is closed in this process. So
+ * nothing here opens the database but SQLite itself; daemons exclude each other by flock on FILE.lock; and to look
+ * without touching, the file is first opened "immutable": no locks, no log, no recovery, not a byte written, whoever
+ * made it. A new database is built as FILE.creating and renamed, so that a crash leaves none or a whole one. */
 #include "internal.h"
 
 #include <errno.h>
@@ -50,7 +50,10 @@ zo_status zo_store_lock(const char *path, bool create, int *fd_out, zo_error *er
     snprintf(name, sizeof name, "%s.lock", path);
     fd = open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
     if (fd < 0)
-        return zo_fail(err, errno == ENOENT ? ZO_ENOTFOUND : errno == ENOSPC || errno == EDQUOT ? ZO_EFULL : ZO_ESTORE,
+        return zo_fail(err,
+                       errno == ENOENT                      ? ZO_ENOTFOUND
+                       : errno == ENOSPC || errno == EDQUOT ? ZO_EFULL
+                                                            : ZO_ESTORE,
                        "", "lock %.180s: %s", name, strerror(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         const int e = errno;
@@ -174,8 +177,8 @@ zo_status zo_store_verify(zo_conn *c, const char *path, bool older_ok, zo_error 
     if ((s = zo_migrate_version(c, &version, err)) != ZO_OK || (s = refuse_version(path, version, err)) != ZO_OK)
         return s;
     if (version < zo_migrate_latest() && !older_ok)
-        return zo_fail(err, ZO_EUNSUPPORTED, "", "%.160s has schema %d, older than %d: run zerothd migrate", path, version,
-                       zo_migrate_latest());
+        return zo_fail(err, ZO_EUNSUPPORTED, "", "%.160s has schema %d, older than %d: run zerothd migrate", path,
+                       version, zo_migrate_latest());
     return zo_conn_int(c, "SELECT count(*) FROM sqlite_schema", &n, err);
 }
 
@@ -219,7 +222,8 @@ zo_status zo_store_create(const char *path, const char *vfs, zo_error *err)
 
     snprintf(name, sizeof name, "%s.creating", path);
     remove_all(name);
-    /* Made here, so that its mode (which its log inherits) does not depend on the umask; closed before SQLite locks it. */
+    /* Made here, so that its mode (which its log inherits) does not depend on the umask; closed before SQLite locks it.
+     */
     fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return zo_fail(err, errno == ENOSPC || errno == EDQUOT ? ZO_EFULL : ZO_ESTORE, "", "create %.200s: %s", path,

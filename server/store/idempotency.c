@@ -1,6 +1,7 @@
-/* Remembered replies: the same Idempotency-Key with the same request gives the stored reply again, and no second effect.
- * The row is written in the transaction of the effect. Neither key nor request is kept: the key as a keyed BLAKE2b hash by
- * which the row is found, route and body as a keyed BLAKE2b of their own. Kept for a day, at most 10,000 a tenant. */
+/* Remembered replies: the same Idempotency-Key with the same request gives the stored reply again, and no second
+ * effect. The row is written in the transaction of the effect. Neither key nor request is kept: the key as a keyed
+ * BLAKE2b hash by which the row is found, route and body as a keyed BLAKE2b of their own. Kept for a day, at most
+ * 10,000 a tenant. */
 #include "internal.h"
 
 #include <sodium.h>
@@ -142,8 +143,8 @@ static int64_t sum_of(const zo_idempotency *r, const uint8_t key[HASH_BYTES], co
     return zo_sum_end(&s);
 }
 
-zo_status zo_reader_idempotency(zo_reader *r, int64_t tenant, const char *key, const char *route, const void *body, size_t body_bytes,
-                                int64_t now_ms, zo_arena *arena, zo_idempotency *out, zo_error *err)
+zo_status zo_reader_idempotency(zo_reader *r, int64_t tenant, const char *key, const char *route, const void *body,
+                                size_t body_bytes, int64_t now_ms, zo_arena *arena, zo_idempotency *out, zo_error *err)
 {
     uint8_t hash[HASH_BYTES], mac[HASH_BYTES];
     zo_idempotency found = {.tenant = tenant, .key = key, .route = route, .body = body, .body_bytes = body_bytes};

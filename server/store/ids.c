@@ -1,4 +1,5 @@
-/* Names the server gives: "st_" and 26 random base32 characters (130 bits: not to be guessed), and fresh integer keys. */
+/* Names the server gives: "st_" and 26 random base32 characters (130 bits: not to be guessed), and fresh integer keys.
+ */
 #include "internal.h"
 
 #include <sodium.h>

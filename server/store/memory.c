@@ -1,5 +1,5 @@
-/* SQLite's memory comes from the one allocator, so that a fault test reaches it too. SQLite asks for a block's size now and
- * then, which zo_malloc can't tell: each block is preceded by it. */
+/* SQLite's memory comes from the one allocator, so that a fault test reaches it too. SQLite asks for a block's size now
+ * and then, which zo_malloc can't tell: each block is preceded by it. */
 #include "internal.h"
 
 #include <limits.h>
@@ -58,8 +58,13 @@ static void memory_shutdown(void *data)
 static void init_library(void)
 {
     static sqlite3_mem_methods methods = {
-        .xMalloc = block_new, .xFree = block_free, .xRealloc = block_resize, .xSize = block_bytes,
-        .xRoundup = block_round, .xInit = memory_init, .xShutdown = memory_shutdown,
+        .xMalloc = block_new,
+        .xFree = block_free,
+        .xRealloc = block_resize,
+        .xSize = block_bytes,
+        .xRoundup = block_round,
+        .xInit = memory_init,
+        .xShutdown = memory_shutdown,
     };
 
     /* SQLITE_MISUSE: somebody started SQLite before us. Then its defaults serve; only counted faults would miss it. */

@@ -1,5 +1,5 @@
-/* Schema versions: migrations/NNNN_name.sql are embedded in the binary, applied in order, each in one transaction with the new
- * PRAGMA user_version, never undone. A file's version is the number of the last one applied. */
+/* Schema versions: migrations/NNNN_name.sql are embedded in the binary, applied in order, each in one transaction with
+ * the new PRAGMA user_version, never undone. A file's version is the number of the last one applied. */
 #include "internal.h"
 
 #include <stdio.h>

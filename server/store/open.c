@@ -1,4 +1,5 @@
-/* Open and close the store: refuse what is not ours before touching it, lock, create or migrate, start the two threads. */
+/* Open and close the store: refuse what is not ours before touching it, lock, create or migrate, start the two threads.
+ */
 #include "internal.h"
 
 #include <errno.h>
@@ -25,7 +26,8 @@ void zo_store_break(zo_store *st, const zo_error *err)
     if (first) {
         char text[300];
 
-        zo_log(ZO_ERROR, "store", "state=read-only until=restart reason=%s", zo_log_quote(text, sizeof text, err->message));
+        zo_log(ZO_ERROR, "store", "state=read-only until=restart reason=%s",
+               zo_log_quote(text, sizeof text, err->message));
     }
 }
 
@@ -68,7 +70,8 @@ static double measure_sync(const char *path)
     while (n < SYNC_PROBES) {
         const int64_t start = zo_clock_mono_ns();
 
-        if (pwrite(fd, block, sizeof block, (off_t)n * (off_t)sizeof block) != (ssize_t)sizeof block || fdatasync(fd) != 0)
+        if (pwrite(fd, block, sizeof block, (off_t)n * (off_t)sizeof block) != (ssize_t)sizeof block ||
+            fdatasync(fd) != 0)
             break;
         us[n++] = (double)(zo_clock_mono_ns() - start) / 1e3;
     }
@@ -79,8 +82,9 @@ static double measure_sync(const char *path)
     return us[SYNC_PROBES / 2];
 }
 
-/* Lock and know: on success the lock is held and the file is ours, or made. An existing lock file is taken before the database is
- * looked at (its owner may be writing); a missing one is made after, so that beside a foreign file nothing appears. */
+/* Lock and know: on success the lock is held and the file is ours, or made. An existing lock file is taken before the
+ * database is looked at (its owner may be writing); a missing one is made after, so that beside a foreign file nothing
+ * appears. */
 static zo_status acquire(const char *path, const char *vfs, bool create, int *lock_out, zo_error *err)
 {
     zo_file_kind kind = ZO_FILE_OURS;
@@ -108,7 +112,8 @@ static void warn_about_mode(const char *path)
     struct stat sb;
 
     if (stat(path, &sb) == 0 && (sb.st_mode & 077) != 0)
-        zo_log(ZO_WARN, "store", "mode=%03o advice=\"others may read the database: chmod 600\"", (unsigned)(sb.st_mode & 0777));
+        zo_log(ZO_WARN, "store", "mode=%03o advice=\"others may read the database: chmod 600\"",
+               (unsigned)(sb.st_mode & 0777));
 }
 
 static zo_status load(zo_store *st, const zo_store_opts *o, zo_error *err)
@@ -123,7 +128,8 @@ static zo_status load(zo_store *st, const zo_store_opts *o, zo_error *err)
         return s;
     if (to != from)
         zo_log(ZO_INFO, "migrate", "from=%d to=%d", from, to);
-    if ((s = zo_reply_secret(st, err)) != ZO_OK || (s = zo_conn_int(&st->conn, "SELECT max(study) FROM studies", &last, err)) != ZO_OK)
+    if ((s = zo_reply_secret(st, err)) != ZO_OK ||
+        (s = zo_conn_int(&st->conn, "SELECT max(study) FROM studies", &last, err)) != ZO_OK)
         return s;
     atomic_store(&st->next_study, last + 1);
     return zo_store_in_place(st, err);
@@ -184,8 +190,8 @@ fail:
     return s;
 }
 
-/* The last commits into the main file, and the log away: what an orderly end leaves is one file. After a failed write or sync the
- * log is the only good copy and stays as it is. */
+/* The last commits into the main file, and the log away: what an orderly end leaves is one file. After a failed write
+ * or sync the log is the only good copy and stays as it is. */
 static void final_checkpoint(zo_store *st)
 {
     zo_error err = {0};
@@ -240,7 +246,8 @@ zo_status zo_store_migrate(const char *path, int *from_out, int *to_out, zo_erro
     if ((s = zo_store_resolve(path, full, err)) != ZO_OK || (s = acquire(full, NULL, false, &lock, err)) != ZO_OK)
         return s;
     if ((s = zo_conn_open(&c, full, NULL, ZO_CONN_WRITE, 5000, err)) == ZO_OK) {
-        if ((s = zo_store_verify(&c, full, true, err)) == ZO_OK && (s = zo_migrate_apply(&c, from_out, to_out, err)) == ZO_OK) {
+        if ((s = zo_store_verify(&c, full, true, err)) == ZO_OK &&
+            (s = zo_migrate_apply(&c, from_out, to_out, err)) == ZO_OK) {
             rc = sqlite3_wal_checkpoint_v2(c.db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
             if (rc == SQLITE_OK)
                 sqlite3_db_config(c.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);

@@ -1,7 +1,8 @@
 /* What a write does to the tables, inside the writer's transaction.
- * A study's events must be dense. An actor runs ahead of the disk, so after a failed batch it may still hand over events that follow
- * lost ones; they must not be written. The last seq of recently written studies is kept in a small direct-mapped table, and asked
- * from the index on a miss; the table is forgotten whenever a transaction or a part of it was undone. */
+ * A study's events must be dense. An actor runs ahead of the disk, so after a failed batch it may still hand over
+ * events that follow lost ones; they must not be written. The last seq of recently written studies is kept in a small
+ * direct-mapped table, and asked from the index on a miss; the table is forgotten whenever a transaction or a part of
+ * it was undone. */
 #include "internal.h"
 
 int zo_bind_bytes(sqlite3_stmt *q, int i, const void *p, size_t bytes)
@@ -41,7 +42,9 @@ static zo_status tail_get(zo_store *st, int64_t study, zo_tail **out, zo_error *
         if ((s = zo_conn_query(&st->conn, ZO_SQL_LAST_SEQ, &q, err)) != ZO_OK)
             return s;
         if ((rc = sqlite3_bind_int64(q, 1, study)) == SQLITE_OK && (rc = sqlite3_step(q)) == SQLITE_ROW)
-            *t = (zo_tail){.study = study, .epoch = st->epoch, .deleted = sqlite3_column_int(q, 0) != 0,
+            *t = (zo_tail){.study = study,
+                           .epoch = st->epoch,
+                           .deleted = sqlite3_column_int(q, 0) != 0,
                            .last = (uint64_t)sqlite3_column_int64(q, 1)};
         else if (rc == SQLITE_DONE)
             s = zo_fail(err, ZO_ENOTFOUND, "", "there is no study %lld", (long long)study);
@@ -62,7 +65,8 @@ static zo_status put_events(zo_store *st, const zo_op *op, bool *alone, zo_error
     zo_status s;
     int rc = SQLITE_OK;
 
-    if ((s = tail_get(st, op->study, &t, err)) != ZO_OK || (s = zo_conn_query(&st->conn, ZO_SQL_EVENT_PUT, &q, err)) != ZO_OK) {
+    if ((s = tail_get(st, op->study, &t, err)) != ZO_OK ||
+        (s = zo_conn_query(&st->conn, ZO_SQL_EVENT_PUT, &q, err)) != ZO_OK) {
         *alone = s == ZO_ENOTFOUND;
         return s;
     }
@@ -83,7 +87,8 @@ static zo_status put_events(zo_store *st, const zo_op *op, bool *alone, zo_error
             break;
         }
         if ((rc = sqlite3_bind_int64(q, 2, (int64_t)e->seq)) != SQLITE_OK ||
-            (rc = sqlite3_bind_int(q, 3, (int)e->kind)) != SQLITE_OK || (rc = sqlite3_bind_int64(q, 4, e->at_ms)) != SQLITE_OK ||
+            (rc = sqlite3_bind_int(q, 3, (int)e->kind)) != SQLITE_OK ||
+            (rc = sqlite3_bind_int64(q, 4, e->at_ms)) != SQLITE_OK ||
             (rc = zo_bind_bytes(q, 5, e->body, e->body_bytes)) != SQLITE_OK ||
             (rc = sqlite3_bind_int64(q, 6, zo_sum_event(op->study, e))) != SQLITE_OK ||
             (rc = sqlite3_step(q)) != SQLITE_DONE)

@@ -1,5 +1,5 @@
-/* House-keeping of the writer, in steps small enough to go between two batches: the rows of deleted studies, 1,000 a step, and
- * remembered replies that are older than a day. */
+/* House-keeping of the writer, in steps small enough to go between two batches: the rows of deleted studies, 1,000 a
+ * step, and remembered replies that are older than a day. */
 #include "internal.h"
 
 #include "base/clock.h"

@@ -1,5 +1,6 @@
-/* Reading studies and their logs. A reader is one read-only connection for one thread; it sees committed rows only. Each call is a
- * read transaction of its own, and never longer than a page: an old transaction would keep the log from starting over. */
+/* Reading studies and their logs. A reader is one read-only connection for one thread; it sees committed rows only.
+ * Each call is a read transaction of its own, and never longer than a page: an old transaction would keep the log from
+ * starting over. */
 #include "internal.h"
 
 #include <stdio.h>
@@ -98,11 +99,14 @@ static int64_t sum_of_row(sqlite3_stmt *q)
     return zo_sum_end(&s);
 }
 
-static zo_status take_row(zo_reader *r, sqlite3_stmt *q, bool with_spec, zo_arena *arena, zo_study_row *out, zo_error *err)
+static zo_status take_row(zo_reader *r, sqlite3_stmt *q, bool with_spec, zo_arena *arena, zo_study_row *out,
+                          zo_error *err)
 {
     zo_study_row row = {
-        .study = sqlite3_column_int64(q, C_STUDY), .tenant = sqlite3_column_int64(q, C_TENANT),
-        .created_ms = sqlite3_column_int64(q, C_CREATED), .updated_ms = sqlite3_column_int64(q, C_UPDATED),
+        .study = sqlite3_column_int64(q, C_STUDY),
+        .tenant = sqlite3_column_int64(q, C_TENANT),
+        .created_ms = sqlite3_column_int64(q, C_CREATED),
+        .updated_ms = sqlite3_column_int64(q, C_UPDATED),
         .revision = (uint64_t)sqlite3_column_int64(q, C_REVISION),
     };
     const int64_t sum = sum_of_row(q);
@@ -119,7 +123,8 @@ static zo_status take_row(zo_reader *r, sqlite3_stmt *q, bool with_spec, zo_aren
     return ZO_OK;
 }
 
-zo_status zo_reader_study(zo_reader *r, int64_t tenant, const char *id_or_name, zo_arena *arena, zo_study_row *out, zo_error *err)
+zo_status zo_reader_study(zo_reader *r, int64_t tenant, const char *id_or_name, zo_arena *arena, zo_study_row *out,
+                          zo_error *err)
 {
     const bool is_id = strlen(id_or_name) == 29 && strncmp(id_or_name, "st_", 3) == 0; /* no name starts so */
     sqlite3_stmt *q = NULL;
@@ -145,7 +150,8 @@ static zo_status list_query(zo_reader *r, const zo_study_filter *f, sqlite3_stmt
 {
     static const char *const keys[] = {
         [ZO_SORT_CREATED] = "created_ms", [ZO_SORT_NAME] = "coalesce(name, '')", [ZO_SORT_UPDATED] = "updated_ms"};
-    const size_t slot = (size_t)f->sort * 8 + (f->descending ? 4 : 0) + (f->has_after ? 2 : 0) + (f->name_prefix ? 1 : 0);
+    const size_t slot =
+        (size_t)f->sort * 8 + (f->descending ? 4 : 0) + (f->has_after ? 2 : 0) + (f->name_prefix ? 1 : 0);
     const char *key = keys[f->sort], *order = f->descending ? "DESC" : "ASC", *past = f->descending ? "<" : ">";
     char sql[1024], after[160] = "";
     int rc;
@@ -153,10 +159,13 @@ static zo_status list_query(zo_reader *r, const zo_study_filter *f, sqlite3_stmt
     if (!r->lists[slot]) {
         if (f->has_after)
             snprintf(after, sizeof after, " AND %s %s= ?5 AND (%s %s ?5 OR study %s ?6)", key, past, key, past, past);
-        snprintf(sql, sizeof sql,
-                 "SELECT study, tenant, id, name, title, state, created_ms, updated_ms, revision, metadata, spec, sum FROM studies"
-                 " WHERE tenant = ?1 AND deleted = 0 AND (?2 IS NULL OR state = ?2)%s%s ORDER BY %s %s, study %s LIMIT ?7",
-                 f->name_prefix ? " AND coalesce(name, '') >= ?3 AND coalesce(name, '') < ?4" : "", after, key, order, order);
+        snprintf(
+            sql, sizeof sql,
+            "SELECT study, tenant, id, name, title, state, created_ms, updated_ms, revision, metadata, spec, sum FROM "
+            "studies"
+            " WHERE tenant = ?1 AND deleted = 0 AND (?2 IS NULL OR state = ?2)%s%s ORDER BY %s %s, study %s LIMIT ?7",
+            f->name_prefix ? " AND coalesce(name, '') >= ?3 AND coalesce(name, '') < ?4" : "", after, key, order,
+            order);
         rc = sqlite3_prepare_v3(r->conn.db, sql, -1, SQLITE_PREPARE_PERSISTENT, &r->lists[slot], NULL);
         if (rc != SQLITE_OK)
             return zo_reader_fail(r, rc, "prepare", err);
@@ -165,8 +174,8 @@ static zo_status list_query(zo_reader *r, const zo_study_filter *f, sqlite3_stmt
     return ZO_OK;
 }
 
-zo_status zo_reader_studies(zo_reader *r, const zo_study_filter *f, zo_arena *arena, zo_study_row **rows_out, size_t *n_out,
-                            zo_error *err)
+zo_status zo_reader_studies(zo_reader *r, const zo_study_filter *f, zo_arena *arena, zo_study_row **rows_out,
+                            size_t *n_out, zo_error *err)
 {
     enum { FIRST = 32 };
     zo_study_row *rows = NULL;
@@ -278,8 +287,11 @@ static zo_status read_page(zo_reader *r, int64_t study, uint64_t after, size_t *
         const void *blob = sqlite3_column_blob(q, 3);
         zo_event *e = &r->items[n];
 
-        *e = (zo_event){.seq = (uint64_t)sqlite3_column_int64(q, 0), .kind = (zo_event_kind)sqlite3_column_int(q, 1),
-                        .at_ms = sqlite3_column_int64(q, 2), .body = blob, .body_bytes = (size_t)sqlite3_column_bytes(q, 3)};
+        *e = (zo_event){.seq = (uint64_t)sqlite3_column_int64(q, 0),
+                        .kind = (zo_event_kind)sqlite3_column_int(q, 1),
+                        .at_ms = sqlite3_column_int64(q, 2),
+                        .body = blob,
+                        .body_bytes = (size_t)sqlite3_column_bytes(q, 3)};
         if (e->body_bytes > 0 && !blob) {
             rc = sqlite3_errcode(r->conn.db);
             break;
@@ -317,8 +329,8 @@ done:
     return s == ZO_OK && is_gap ? gap(r, study, err) : s;
 }
 
-zo_status zo_reader_events(zo_reader *r, int64_t study, uint64_t after, zo_status (*each)(void *ctx, const zo_event *e), void *ctx,
-                           zo_error *err)
+zo_status zo_reader_events(zo_reader *r, int64_t study, uint64_t after, zo_status (*each)(void *ctx, const zo_event *e),
+                           void *ctx, zo_error *err)
 {
     size_t n = 0;
     zo_status s;

@@ -7,7 +7,8 @@ zo_status zo_snapshot_put(zo_store *st, const zo_op *op, zo_error *err) /* [stor
 {
     sqlite3_stmt *q = NULL;
     zo_status s = zo_conn_query(&st->conn, ZO_SQL_SNAPSHOT_PUT, &q, err);
-    const int64_t sum = zo_sum_snapshot(op->study, op->u.snapshot.part, op->u.snapshot.seq, op->u.snapshot.body, op->u.snapshot.bytes);
+    const int64_t sum =
+        zo_sum_snapshot(op->study, op->u.snapshot.part, op->u.snapshot.seq, op->u.snapshot.body, op->u.snapshot.bytes);
     int rc = SQLITE_OK;
 
     if (s != ZO_OK)
@@ -20,8 +21,8 @@ zo_status zo_snapshot_put(zo_store *st, const zo_op *op, zo_error *err) /* [stor
     return zo_conn_finish(&st->conn, q, rc, "store a snapshot", err);
 }
 
-zo_status zo_reader_snapshot(zo_reader *r, int64_t study, uint32_t part, void **body_out, size_t *bytes_out, uint64_t *seq_out,
-                             zo_error *err)
+zo_status zo_reader_snapshot(zo_reader *r, int64_t study, uint32_t part, void **body_out, size_t *bytes_out,
+                             uint64_t *seq_out, zo_error *err)
 {
     sqlite3_stmt *q = NULL;
     zo_status s = zo_conn_query(&r->conn, ZO_SQL_SNAPSHOT, &q, err);
@@ -37,8 +38,9 @@ zo_status zo_reader_snapshot(zo_reader *r, int64_t study, uint32_t part, void **
     rc = rc ? rc : sqlite3_bind_int64(q, 2, part);
     rc = rc ? rc : sqlite3_step(q);
     if (rc != SQLITE_ROW) {
-        s = rc == SQLITE_DONE ? zo_fail(err, ZO_ENOTFOUND, "", "study %lld has no snapshot part %u", (long long)study, part)
-                              : zo_reader_fail(r, rc, "read a snapshot", err);
+        s = rc == SQLITE_DONE
+                ? zo_fail(err, ZO_ENOTFOUND, "", "study %lld has no snapshot part %u", (long long)study, part)
+                : zo_reader_fail(r, rc, "read a snapshot", err);
         goto done;
     }
     seq = (uint64_t)sqlite3_column_int64(q, 0);
@@ -46,7 +48,8 @@ zo_status zo_reader_snapshot(zo_reader *r, int64_t study, uint32_t part, void **
     bytes = (size_t)sqlite3_column_bytes(q, 1);
     if (!(body = zo_memalign64(bytes)) || (bytes > 0 && !blob)) {
         zo_free(body);
-        s = bytes > 0 && !blob ? zo_reader_fail(r, sqlite3_errcode(r->conn.db), "read a snapshot", err) : zo_fail_nomem(err);
+        s = bytes > 0 && !blob ? zo_reader_fail(r, sqlite3_errcode(r->conn.db), "read a snapshot", err)
+                               : zo_fail_nomem(err);
         goto done;
     }
     if (bytes > 0)

@@ -1,7 +1,8 @@
-/* Row checksums: SQLite keeps none, so a bit that flips on the disk would be served as data. A row's sum is over all its
- * columns in order, each with its type; integers are one word, strings and blobs their length and their bytes by words.
- * Each step, h <- mix((h ^ word) * odd), is a bijection of h and of the word, so one wrong word always changes the 64 bits; 31 of
- * them are kept (SQLite then needs four bytes), and other damage passes with probability 2^-31. Against accidents, not people. */
+/* Row checksums: SQLite keeps none, so a bit that flips on the disk would be served as data. A row's sum is over all
+ * its columns in order, each with its type; integers are one word, strings and blobs their length and their bytes by
+ * words. Each step, h <- mix((h ^ word) * odd), is a bijection of h and of the word, so one wrong word always changes
+ * the 64 bits; 31 of them are kept (SQLite then needs four bytes), and other damage passes with probability 2^-31.
+ * Against accidents, not people. */
 #include "internal.h"
 
 static void word(zo_sum *s, uint64_t x)

@@ -1,6 +1,6 @@
-/* The writer thread: natural group commit. It takes all that waits in one hand-over, commits it as one transaction and gives the
- * list back; what arrives during the commit is the next batch. So there is no timer and no batch size to tune: an idle store
- * commits each write at once, a busy one shares each fsync among hundreds. */
+/* The writer thread: natural group commit. It takes all that waits in one hand-over, commits it as one transaction and
+ * gives the list back; what arrives during the commit is the next batch. So there is no timer and no batch size to
+ * tune: an idle store commits each write at once, a busy one shares each fsync among hundreds. */
 #include "internal.h"
 
 #include <signal.h>
@@ -80,7 +80,8 @@ static void undo(zo_store *st)
     zo_error err = {0};
 
     zo_ops_forget_tails(st);
-    /* Many errors end the transaction by themselves. One that can be neither committed nor undone must not swallow later writes. */
+    /* Many errors end the transaction by themselves. One that can be neither committed nor undone must not swallow
+     * later writes. */
     if (!sqlite3_get_autocommit(st->conn.db) && zo_conn_run(&st->conn, ZO_SQL_ROLLBACK, &err) != ZO_OK &&
         !sqlite3_get_autocommit(st->conn.db)) {
         zo_fail(&err, ZO_ESTORE, "", "a transaction could not be undone");
@@ -88,8 +89,8 @@ static void undo(zo_store *st)
     }
 }
 
-/* One transaction. careful: each write in a savepoint of its own, so that one to blame can be left out; without it, such a write
- * sets *refused and nothing is done. */
+/* One transaction. careful: each write in a savepoint of its own, so that one to blame can be left out; without it,
+ * such a write sets *refused and nothing is done. */
 static zo_status try_batch(zo_store *st, zo_write *list, bool careful, bool *refused, zo_error *err)
 {
     zo_conn *c = &st->conn;
@@ -214,7 +215,8 @@ static void sleep_until(zo_store *st, int64_t until_ms) /* holding mu */
     st->sleeping = false;
 }
 
-/* All that waits; NULL when the store stops. House-keeping fills idle time; under endless load it gets a turn now and then. */
+/* All that waits; NULL when the store stops. House-keeping fills idle time; under endless load it gets a turn now and
+ * then. */
 static zo_write *take_all(zo_store *st)
 {
     zo_write *list;

@@ -1,7 +1,7 @@
-/* Power cuts without pulling a plug. The VFS tells of every write, truncation, sync and removal; from that the files can be made as a
- * disk may hold them after a cut at any moment: what was synced is there, and of what was written since, each sector may be there,
- * be missing, or be torn. A file appears for good with its first sync (SQLite then syncs the folder, too).
- * The same method found 947 losses at synchronous=NORMAL and none at FULL (1,279 cuts each). */
+/* Power cuts without pulling a plug. The VFS tells of every write, truncation, sync and removal; from that the files
+ * can be made as a disk may hold them after a cut at any moment: what was synced is there, and of what was written
+ * since, each sector may be there, be missing, or be torn. A file appears for good with its first sync (SQLite then
+ * syncs the folder, too). The same method found 947 losses at synchronous=NORMAL and none at FULL (1,279 cuts each). */
 #include "fault.h"
 
 #include <dirent.h>
@@ -17,8 +17,17 @@
 
 enum { MAX_FILES = 8, SECTOR = 512 };
 
-typedef struct op { int kind, file; int64_t at; uint8_t *data; size_t bytes; } op;
-typedef struct image { uint8_t *data; size_t size, cap; bool exists; } image;
+typedef struct op {
+    int kind, file;
+    int64_t at;
+    uint8_t *data;
+    size_t bytes;
+} op;
+typedef struct image {
+    uint8_t *data;
+    size_t size, cap;
+    bool exists;
+} image;
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool recording;
@@ -251,7 +260,8 @@ void zo_fault_replay_to(zo_fault_replay *r, uint64_t until)
             continue;
         }
         if (r->n_pending[i] == r->cap_pending[i] &&
-            !(r->pending[i] = realloc(r->pending[i], (r->cap_pending[i] = 2 * r->cap_pending[i] + 64) * sizeof(size_t))))
+            !(r->pending[i] =
+                  realloc(r->pending[i], (r->cap_pending[i] = 2 * r->cap_pending[i] + 64) * sizeof(size_t))))
             die("realloc");
         r->pending[i][r->n_pending[i]++] = r->done;
     }

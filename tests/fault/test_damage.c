@@ -1,12 +1,14 @@
-/* Files damaged at rest (bit flips, cut ends) and below a running store (removed, moved, main file cut): wrong data is never served, a write
- * that went nowhere is never acknowledged, and every failure is a clear error. */
+/* Files damaged at rest (bit flips, cut ends) and below a running store (removed, moved, main file cut): wrong data is
+ * never served, a write that went nowhere is never acknowledged, and every failure is a clear error. */
 #include "unit/store/store_fx.h"
 
 #include "base/log.h"
 
 enum { STUDIES = 3, EVENTS = 120 };
 
-typedef struct tally { unsigned refused, found, intact; } tally;
+typedef struct tally {
+    unsigned refused, found, intact;
+} tally;
 
 static uint64_t mix(uint64_t z)
 {
@@ -55,7 +57,8 @@ static bool read_all(fx *f)
             fail_msg("wrong data was served");
         failed = failed || s != ZO_OK || l.n < EVENTS;
     }
-    if (zo_reader_studies(f->r, &(zo_study_filter){.tenant = 1, .limit = 9}, f->arena, &rows, &n, &err) != ZO_OK || n != STUDIES)
+    if (zo_reader_studies(f->r, &(zo_study_filter){.tenant = 1, .limit = 9}, f->arena, &rows, &n, &err) != ZO_OK ||
+        n != STUDIES)
         failed = true;
     for (size_t i = 0; i < n; i++)
         assert_string_equal(rows[i].title, "a title");
@@ -244,8 +247,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fx_setup_closed, fx_teardown)
     const struct CMUnitTest tests[] = {
-        T(a_flipped_bit_is_never_served), T(a_flipped_bit_in_the_log_is_never_served), T(a_cut_file_is_never_served),
-        T(a_removed_file_takes_no_writes), T(a_replaced_file_takes_no_writes), T(a_cut_database_is_noticed_when_read),
+        T(a_flipped_bit_is_never_served),   T(a_flipped_bit_in_the_log_is_never_served),
+        T(a_cut_file_is_never_served),      T(a_removed_file_takes_no_writes),
+        T(a_replaced_file_takes_no_writes), T(a_cut_database_is_noticed_when_read),
     };
     zo_log_set_level(ZO_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
-/* A really full disk: a small tmpfs. Writes fail with ZO_EFULL, nothing acknowledged is lost, reads go on, and when space returns the
- * same store takes writes again. Needs the right to mount; without it the test says so and is skipped (77). */
+/* A really full disk: a small tmpfs. Writes fail with ZO_EFULL, nothing acknowledged is lost, reads go on, and when
+ * space returns the same store takes writes again. Needs the right to mount; without it the test says so and is skipped
+ * (77). */
 #include "unit/store/store_fx.h"
 
 #include <errno.h>
@@ -140,7 +141,8 @@ int main(void)
     /* A mount namespace of our own: nothing stays behind, whatever happens. */
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("none", mount_point, "tmpfs", 0, "size=64k") != 0) {
-        fprintf(stderr, "*** SKIPPED: no right to mount a tmpfs (%s), so a full disk was not tested ***\n", strerror(errno));
+        fprintf(stderr, "*** SKIPPED: no right to mount a tmpfs (%s), so a full disk was not tested ***\n",
+                strerror(errno));
         rmdir(mount_point);
         return SKIPPED;
     }

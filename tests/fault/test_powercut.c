@@ -1,5 +1,6 @@
-/* Power cuts: a workload through the real store, cut at every file operation; then the real store opens what a disk may hold and
- * nothing that was acknowledged may be missing (hardening, promise 1). ZEROTH_DEEP=1 for more work, more kinds of cuts. */
+/* Power cuts: a workload through the real store, cut at every file operation; then the real store opens what a disk may
+ * hold and nothing that was acknowledged may be missing (hardening, promise 1). ZEROTH_DEEP=1 for more work, more kinds
+ * of cuts. */
 #include "unit/store/store_fx.h"
 
 #include <stdatomic.h>
@@ -23,7 +24,13 @@ typedef struct job {
     bool creates, deletes, replies;
 } job;
 
-typedef struct ack { uint64_t ops; int study; uint64_t seq, snapshot_seq; bool creates, deletes; int reply; } ack;
+typedef struct ack {
+    uint64_t ops;
+    int study;
+    uint64_t seq, snapshot_seq;
+    bool creates, deletes;
+    int reply;
+} ack;
 typedef struct subject {
     int64_t key;
     char id[30];
@@ -61,8 +68,12 @@ static void acknowledged(zo_write *list, void *ctx) /* [store] */
 
         next = w->next;
         assert_int_equal(w->status, ZO_OK);
-        world.acks[world.n_acks++] = (ack){.ops = ops, .study = j->study, .seq = j->seq, .snapshot_seq = j->snapshot_seq,
-                                           .creates = j->creates, .deletes = j->deletes};
+        world.acks[world.n_acks++] = (ack){.ops = ops,
+                                           .study = j->study,
+                                           .seq = j->seq,
+                                           .snapshot_seq = j->snapshot_seq,
+                                           .creates = j->creates,
+                                           .deletes = j->deletes};
         if (w->owner)
             world.out--; /* the last of its list */
         free(j);
@@ -95,8 +106,14 @@ static job *new_study(zo_store *st)
     *s = (subject){.key = zo_store_next_study(st), .submitted = 1};
     zo_store_new_id(st, "st_", s->id);
     memcpy(j->id, s->id, sizeof j->id);
-    j->row = (zo_study_row){.study = s->key, .tenant = 1, .id = j->id, .state = "active", .spec = "{}", .created_ms = 1,
-                            .updated_ms = 1, .revision = 1};
+    j->row = (zo_study_row){.study = s->key,
+                            .tenant = 1,
+                            .id = j->id,
+                            .state = "active",
+                            .spec = "{}",
+                            .created_ms = 1,
+                            .updated_ms = 1,
+                            .revision = 1};
     zo_op *o = add_op(j, &n);
     *o = (zo_op){.kind = ZO_OP_STUDY_CREATE, .u.row = &j->row};
     j->items[0] = fx_event(s->key, 1, j->bodies[0]);
@@ -130,14 +147,21 @@ static job *new_work(int study, uint64_t *dice)
         snprintf(j->key, sizeof j->key, "key-%d", world.n_replies);
         world.reply_seq[world.n_replies] = s->submitted;
         world.reply_study[world.n_replies++] = study;
-        j->reply = (zo_idempotency){.tenant = 1, .key = j->key, .route = "r", .body = "b", .body_bytes = 1, .status = 200,
-                                    .reply = j->key, .reply_bytes = strlen(j->key), .at_ms = T0};
+        j->reply = (zo_idempotency){.tenant = 1,
+                                    .key = j->key,
+                                    .route = "r",
+                                    .body = "b",
+                                    .body_bytes = 1,
+                                    .status = 200,
+                                    .reply = j->key,
+                                    .reply_bytes = strlen(j->key),
+                                    .at_ms = T0};
         *add_op(j, &n) = (zo_op){.kind = ZO_OP_IDEMPOTENCY, .u.idempotency = &j->reply};
     } else if (kind == 4) {
         memset(j->snapshot, (int)(s->submitted & 0xff), sizeof j->snapshot);
         j->snapshot_seq = s->submitted;
-        *add_op(j, &n) = (zo_op){.kind = ZO_OP_SNAPSHOT, .study = s->key,
-                                 .u.snapshot = {0, s->submitted, j->snapshot, sizeof j->snapshot}};
+        *add_op(j, &n) = (zo_op){
+            .kind = ZO_OP_SNAPSHOT, .study = s->key, .u.snapshot = {0, s->submitted, j->snapshot, sizeof j->snapshot}};
     } else if (kind == 5 && study >= 4) {
         s->delete_submitted = j->deletes = true;
         *add_op(j, &n) = (zo_op){.kind = ZO_OP_STUDY_DELETE, .study = s->key};
@@ -177,7 +201,10 @@ static void run_workload(fx *f, int lists)
     zo_store_close(f->st);
     zo_fault_vfs_register(false);
     zo_fault_record_start(f->dir);
-    zo_store_opts o = {.path = f->path, .committed = acknowledged, .vfs = ZO_FAULT_VFS, .wal_passive_bytes = 48 << 10,
+    zo_store_opts o = {.path = f->path,
+                       .committed = acknowledged,
+                       .vfs = ZO_FAULT_VFS,
+                       .wal_passive_bytes = 48 << 10,
                        .wal_restart_bytes = 128 << 10};
     if (zo_store_open(&o, &f->st, &err) != ZO_OK)
         fail_msg("%s", err.message);
@@ -215,7 +242,10 @@ static void print_finding(void *ctx, const char *line)
     print_message("check: %s\n", line);
 }
 
-typedef struct verdict { uint64_t lost; char why[300]; } verdict;
+typedef struct verdict {
+    uint64_t lost;
+    char why[300];
+} verdict;
 
 #define LOST(...) (v->lost++, (void)snprintf(v->why, sizeof v->why, __VA_ARGS__))
 
@@ -253,7 +283,8 @@ static void verify_study(zo_reader *r, const subject *s, zo_arena *arena, uint64
         size_t bytes;
         uint64_t seq = 0;
 
-        if (zo_reader_snapshot(r, s->key, 0, &body, &bytes, &seq, &err) != ZO_OK || seq < s->snapshot_acked || seq > l.n)
+        if (zo_reader_snapshot(r, s->key, 0, &body, &bytes, &seq, &err) != ZO_OK || seq < s->snapshot_acked ||
+            seq > l.n)
             LOST("study %lld: snapshot of event %llu", (long long)s->key, (unsigned long long)seq);
         zo_free(body);
     }
@@ -291,7 +322,8 @@ static void verify(fx *f, bool with_write, verdict *v)
         if (have == UINT64_MAX)
             continue;
         snprintf(key, sizeof key, "key-%d", i);
-        if ((zo_reader_idempotency(r, 1, key, "r", "b", 1, T0, f->arena, &got, &err) == ZO_OK) != (have >= world.reply_seq[i]))
+        if ((zo_reader_idempotency(r, 1, key, "r", "b", 1, T0, f->arena, &got, &err) == ZO_OK) !=
+            (have >= world.reply_seq[i]))
             LOST("%s does not fit its event", key);
     }
     if (with_write && n[0] != UINT64_MAX && n[0] > 0) {
@@ -306,7 +338,8 @@ static void verify(fx *f, bool with_write, verdict *v)
 }
 
 /* Cut after each operation; at each, the acknowledged state is what had come back by then. */
-static uint64_t cut_everywhere(fx *f, bool deaf, uint64_t every, const zo_fault_cut *kinds, size_t n_kinds, verdict *first)
+static uint64_t cut_everywhere(fx *f, bool deaf, uint64_t every, const zo_fault_cut *kinds, size_t n_kinds,
+                               verdict *first)
 {
     const uint64_t n = zo_fault_record_ops();
     zo_fault_replay *r = zo_fault_replay_new(deaf);
@@ -337,8 +370,8 @@ static uint64_t cut_everywhere(fx *f, bool deaf, uint64_t every, const zo_fault_
             if (v.lost > 0 && bad++ == 0) {
                 *first = v;
                 if (!deaf)
-                    print_message("cut after %llu of %llu operations, kind %d: %s\n", (unsigned long long)i, (unsigned long long)n,
-                                  (int)kinds[k], v.why);
+                    print_message("cut after %llu of %llu operations, kind %d: %s\n", (unsigned long long)i,
+                                  (unsigned long long)n, (int)kinds[k], v.why);
             }
         }
     }
@@ -352,12 +385,14 @@ static void nothing_acknowledged_is_lost(void **state)
 {
     fx *f = *state;
     verdict first = {0};
-    static const zo_fault_cut all[] = {ZO_FAULT_CUT_DROP, ZO_FAULT_CUT_KEEP, ZO_FAULT_CUT_MIX, ZO_FAULT_CUT_TEAR, ZO_FAULT_CUT_TEAR};
+    static const zo_fault_cut all[] = {ZO_FAULT_CUT_DROP, ZO_FAULT_CUT_KEEP, ZO_FAULT_CUT_MIX, ZO_FAULT_CUT_TEAR,
+                                       ZO_FAULT_CUT_TEAR};
     static const zo_fault_cut few[] = {ZO_FAULT_CUT_DROP, ZO_FAULT_CUT_TEAR};
 
     run_workload(f, deep() ? 400 : 120);
     print_message("%zu writes, %d studies, %d replies\n", world.n_acks, world.n_studies, world.n_replies);
-    print_message("%llu commits synced, %llu checkpoints\n", (unsigned long long)zo_fault_record_count(ZO_RECORD_SYNC, "-wal"),
+    print_message("%llu commits synced, %llu checkpoints\n",
+                  (unsigned long long)zo_fault_record_count(ZO_RECORD_SYNC, "-wal"),
                   (unsigned long long)zo_fault_record_count(ZO_RECORD_SYNC, ".db"));
     assert_true(zo_fault_record_ops() > 300);
     assert_true(zo_fault_record_count(ZO_RECORD_SYNC, ".db") >= 5); /* cuts amid checkpoints, and the log starts over */

@@ -1,7 +1,7 @@
-/* n-th failure sweeps over the store: the k-th allocation, write, sync ... fails, once or for good, for k = 1, 2, ... until none is
- * left to fail. Whatever fails: no crash, no leak, a clear error; nothing that was acknowledged is missing afterwards, nothing half
- * done is there, and after a full disk or exhausted memory the same store goes on. ZEROTH_DEEP=1 takes every point, else about 150 a
- * sweep. */
+/* n-th failure sweeps over the store: the k-th allocation, write, sync ... fails, once or for good, for k = 1, 2, ...
+ * until none is left to fail. Whatever fails: no crash, no leak, a clear error; nothing that was acknowledged is
+ * missing afterwards, nothing half done is there, and after a full disk or exhausted memory the same store goes on.
+ * ZEROTH_DEEP=1 takes every point, else about 150 a sweep. */
 #include "unit/store/store_fx.h"
 
 #include "base/log.h"
@@ -17,8 +17,8 @@ typedef struct outcome { /* what the script knows when it is done */
     uint64_t reply_seq[ROUNDS]; /* of study 0; 0: none stored */
     bool reply_acked[ROUNDS];
     uint64_t snapshot_acked;
-    bool wrong;                 /* a read gave what was never written */
-    char first[300];            /* first error */
+    bool wrong;      /* a read gave what was never written */
+    char first[300]; /* first error */
 } outcome;
 
 static bool deep(void)
@@ -102,7 +102,8 @@ static void script(fx *f, const char *vfs, outcome *o)
         }
     }
     for (int round = 0; round < ROUNDS; round++) {
-        /* two writes of study 0, the second with a reply and a snapshot; one of study 1. What failed is not built upon. */
+        /* two writes of study 0, the second with a reply and a snapshot; one of study 1. What failed is not built upon.
+         */
         uint64_t at0 = o->acked[0] + 1;
         const uint64_t at1 = o->acked[1] + 1;
 
@@ -111,8 +112,15 @@ static void script(fx *f, const char *vfs, outcome *o)
         for (int i = 0; i < PER; i++)
             fx_events_set(&e[i], o->key[i == 1], i == 0 ? at0 : i == 1 ? at1 : at0 + 2, 2);
         snprintf(key, sizeof key, "key-%d", round);
-        reply = (zo_idempotency){.tenant = 1, .key = key, .route = "r", .body = "b", .body_bytes = 1, .status = 200, .reply = "x",
-                                 .reply_bytes = 1, .at_ms = T0};
+        reply = (zo_idempotency){.tenant = 1,
+                                 .key = key,
+                                 .route = "r",
+                                 .body = "b",
+                                 .body_bytes = 1,
+                                 .status = 200,
+                                 .reply = "x",
+                                 .reply_bytes = 1,
+                                 .at_ms = T0};
         reply_op = (zo_op){.kind = ZO_OP_IDEMPOTENCY, .u.idempotency = &reply, .next = &snapshot_op};
         snapshot_op = (zo_op){.kind = ZO_OP_SNAPSHOT, .study = o->key[0], .u.snapshot = {0, at0 + 3, e, 20000}};
         e[2].op.next = &reply_op;
@@ -201,7 +209,12 @@ static void verify(fx *f, const outcome *o)
     fx_create(f, "afterwards");
 }
 
-typedef struct sweep { const char *name; unsigned ops; zo_fault_how how; bool persistent, alloc; } sweep;
+typedef struct sweep {
+    const char *name;
+    unsigned ops;
+    zo_fault_how how;
+    bool persistent, alloc;
+} sweep;
 
 /* One run with a fault at point k; false when there was no such point. */
 static bool run(const sweep *w, uint64_t k, uint64_t *points)
@@ -238,34 +251,42 @@ static void sweep_all(void **state)
 
     run(w, UINT64_MAX, &points); /* count */
     const uint64_t step = deep() || points <= SAMPLED ? 1 : points / SAMPLED;
-    for (k = 1; k <= points; k += step == 1 ? 1 : 1 + (k * 2654435761u >> 7) % (2 * step - 1)) { /* about step on average */
+    for (k = 1; k <= points;
+         k += step == 1 ? 1 : 1 + (k * 2654435761u >> 7) % (2 * step - 1)) { /* about step on average */
         uint64_t now;
 
         strikes += run(w, k, &now);
         runs++;
     }
-    print_message("%-28s %5llu points, %4llu runs, %4llu struck\n", w->name, (unsigned long long)points, (unsigned long long)runs,
-                  (unsigned long long)strikes);
+    print_message("%-28s %5llu points, %4llu runs, %4llu struck\n", w->name, (unsigned long long)points,
+                  (unsigned long long)runs, (unsigned long long)strikes);
     assert_true(strikes * 10 >= runs * 8); /* threads make the count vary a little */
 }
 
 int main(void)
 {
     static sweep sweeps[] = {
-        {"allocation", 0, 0, false, true}, {"allocation, for good", 0, 0, true, true},
-        {"write: EIO", ZO_FAULT_WRITE, ZO_FAULT_EIO, false, false}, {"write: EIO, for good", ZO_FAULT_WRITE, ZO_FAULT_EIO, true, false},
+        {"allocation", 0, 0, false, true},
+        {"allocation, for good", 0, 0, true, true},
+        {"write: EIO", ZO_FAULT_WRITE, ZO_FAULT_EIO, false, false},
+        {"write: EIO, for good", ZO_FAULT_WRITE, ZO_FAULT_EIO, true, false},
         {"write: full", ZO_FAULT_WRITE, ZO_FAULT_FULL, false, false},
         {"write: full, for good", ZO_FAULT_WRITE, ZO_FAULT_FULL, true, false},
         {"write: short", ZO_FAULT_WRITE, ZO_FAULT_SHORT, false, false},
         {"write: short, for good", ZO_FAULT_WRITE, ZO_FAULT_SHORT, true, false},
-        {"sync", ZO_FAULT_SYNC, ZO_FAULT_EIO, false, false}, {"sync, for good", ZO_FAULT_SYNC, ZO_FAULT_EIO, true, false},
+        {"sync", ZO_FAULT_SYNC, ZO_FAULT_EIO, false, false},
+        {"sync, for good", ZO_FAULT_SYNC, ZO_FAULT_EIO, true, false},
         {"sync: full", ZO_FAULT_SYNC, ZO_FAULT_FULL, false, false},
-        {"truncate", ZO_FAULT_TRUNCATE, ZO_FAULT_EIO, false, false}, {"open", ZO_FAULT_OPEN, ZO_FAULT_EIO, false, false},
-        {"open, for good", ZO_FAULT_OPEN, ZO_FAULT_EIO, true, false}, {"open: full", ZO_FAULT_OPEN, ZO_FAULT_FULL, false, false},
+        {"truncate", ZO_FAULT_TRUNCATE, ZO_FAULT_EIO, false, false},
+        {"open", ZO_FAULT_OPEN, ZO_FAULT_EIO, false, false},
+        {"open, for good", ZO_FAULT_OPEN, ZO_FAULT_EIO, true, false},
+        {"open: full", ZO_FAULT_OPEN, ZO_FAULT_FULL, false, false},
         {"shared memory: EIO", ZO_FAULT_SHM, ZO_FAULT_EIO, false, false},
         {"shared memory: full", ZO_FAULT_SHM, ZO_FAULT_FULL, false, false},
-        {"shared memory, for good", ZO_FAULT_SHM, ZO_FAULT_EIO, true, false}, {"read", ZO_FAULT_READ, ZO_FAULT_EIO, false, false},
-        {"read, for good", ZO_FAULT_READ, ZO_FAULT_EIO, true, false}, {"delete", ZO_FAULT_DELETE, ZO_FAULT_EIO, false, false},
+        {"shared memory, for good", ZO_FAULT_SHM, ZO_FAULT_EIO, true, false},
+        {"read", ZO_FAULT_READ, ZO_FAULT_EIO, false, false},
+        {"read, for good", ZO_FAULT_READ, ZO_FAULT_EIO, true, false},
+        {"delete", ZO_FAULT_DELETE, ZO_FAULT_EIO, false, false},
         {"anything, for good", ZO_FAULT_ALL, ZO_FAULT_EIO, true, false},
     };
     struct CMUnitTest tests[sizeof sweeps / sizeof sweeps[0]];

@@ -1,4 +1,5 @@
-/* A SQLite VFS over the ordinary one: counts file operations, makes the k-th fail, and tells the recorder what was done. */
+/* A SQLite VFS over the ordinary one: counts file operations, makes the k-th fail, and tells the recorder what was
+ * done. */
 #include "fault.h"
 
 #include <errno.h>
@@ -179,10 +180,23 @@ static int shm_unmap(sqlite3_file *f, int remove)
 }
 
 static const sqlite3_io_methods file_methods = {
-    .iVersion = 2, .xClose = file_close, .xRead = file_read, .xWrite = file_write, .xTruncate = file_truncate, .xSync = file_sync,
-    .xFileSize = file_size, .xLock = file_lock, .xUnlock = file_unlock, .xCheckReservedLock = file_check,
-    .xFileControl = file_control, .xSectorSize = file_sector, .xDeviceCharacteristics = file_traits,
-    .xShmMap = shm_map, .xShmLock = shm_lock, .xShmBarrier = shm_barrier, .xShmUnmap = shm_unmap,
+    .iVersion = 2,
+    .xClose = file_close,
+    .xRead = file_read,
+    .xWrite = file_write,
+    .xTruncate = file_truncate,
+    .xSync = file_sync,
+    .xFileSize = file_size,
+    .xLock = file_lock,
+    .xUnlock = file_unlock,
+    .xCheckReservedLock = file_check,
+    .xFileControl = file_control,
+    .xSectorSize = file_sector,
+    .xDeviceCharacteristics = file_traits,
+    .xShmMap = shm_map,
+    .xShmLock = shm_lock,
+    .xShmBarrier = shm_barrier,
+    .xShmUnmap = shm_unmap,
 };
 
 /* ---- the VFS ---- */
@@ -259,9 +273,17 @@ static int vfs_error(sqlite3_vfs *v, int n, char *out)
 }
 
 static sqlite3_vfs shim = {
-    .iVersion = 2, .zName = ZO_FAULT_VFS, .xOpen = vfs_open, .xDelete = vfs_delete, .xAccess = vfs_access,
-    .xFullPathname = vfs_full_path, .xRandomness = vfs_random, .xSleep = vfs_sleep, .xCurrentTime = vfs_time,
-    .xGetLastError = vfs_error, .xCurrentTimeInt64 = vfs_time64,
+    .iVersion = 2,
+    .zName = ZO_FAULT_VFS,
+    .xOpen = vfs_open,
+    .xDelete = vfs_delete,
+    .xAccess = vfs_access,
+    .xFullPathname = vfs_full_path,
+    .xRandomness = vfs_random,
+    .xSleep = vfs_sleep,
+    .xCurrentTime = vfs_time,
+    .xGetLastError = vfs_error,
+    .xCurrentTimeInt64 = vfs_time64,
 };
 
 /* The store sets SQLite's threads and memory up before it starts; registering a VFS starts it. */
@@ -313,7 +335,10 @@ __attribute__((constructor)) static void arm_from_environment(void)
     }
     zo_fault_vfs_register(true);
     const uint64_t count = strtoull(k + 1, &end, 10);
-    zo_fault_vfs_arm(parse_ops(s, (size_t)(how - s)), how[1] == 'e' ? ZO_FAULT_EIO : how[1] == 'f' ? ZO_FAULT_FULL : ZO_FAULT_SHORT,
+    zo_fault_vfs_arm(parse_ops(s, (size_t)(how - s)),
+                     how[1] == 'e'   ? ZO_FAULT_EIO
+                     : how[1] == 'f' ? ZO_FAULT_FULL
+                                     : ZO_FAULT_SHORT,
                      count, *end == '+');
 }
 

@@ -1,7 +1,10 @@
 /* The check finds what is planted, names it, and finds nothing in a sound file. */
 #include "unit/store/store_fx.h"
 
-typedef struct findings { size_t n; char last[600]; } findings;
+typedef struct findings {
+    size_t n;
+    char last[600];
+} findings;
 
 static void report(void *ctx, const char *line)
 {
@@ -23,7 +26,8 @@ static void fill(fx *f)
 {
     const int64_t a = fx_create(f, "a"), b = fx_create(f, "b");
     zo_op op = {.kind = ZO_OP_SNAPSHOT, .study = a, .u.snapshot = {0, 30, "head", 4}};
-    zo_idempotency r = {.tenant = 1, .key = "k", .route = "r", .status = 200, .reply = "x", .reply_bytes = 1, .at_ms = (int64_t)4e12};
+    zo_idempotency r = {
+        .tenant = 1, .key = "k", .route = "r", .status = 200, .reply = "x", .reply_bytes = 1, .at_ms = (int64_t)4e12};
     zo_op reply = {.kind = ZO_OP_IDEMPOTENCY, .u.idempotency = &r};
     zo_write w = {.ops = &op};
 
@@ -52,7 +56,9 @@ static void a_sound_file_is_clean(void **state)
 
 static void what_is_planted_is_found(void **state)
 {
-    static const struct { const char *sql, *word; } plants[] = {
+    static const struct {
+        const char *sql, *word;
+    } plants[] = {
         {"DELETE FROM events WHERE study = 1 AND seq = 7", "some are missing"},
         {"UPDATE events SET seq = seq + 1 WHERE study = 2 AND seq = 41", "some are missing"},
         {"DELETE FROM events WHERE study = 2", "it has no events"},
@@ -114,7 +120,8 @@ static void the_log_of_a_crash_is_part_of_the_file(void **state)
 
     fill(f);
     snprintf(copy, sizeof copy, "%.200s/copy.db", f->dir);
-    snprintf(cmd, sizeof cmd, "cp %s %s && cp %s-wal %s-wal", f->path, copy, f->path, copy); /* as a crash leaves them */
+    snprintf(cmd, sizeof cmd, "cp %s %s && cp %s-wal %s-wal", f->path, copy, f->path,
+             copy); /* as a crash leaves them */
     assert_int_equal(system(cmd), 0);
     assert_int_equal(zo_store_check(copy, report, &k, &clean, &err), ZO_OK);
     assert_true(clean);
@@ -141,8 +148,11 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fx_setup, fx_teardown)
     const struct CMUnitTest tests[] = {
-        T(a_sound_file_is_clean), T(what_is_planted_is_found), T(damaged_pages_are_findings),
-        T(the_log_of_a_crash_is_part_of_the_file), T(a_missing_file_is_an_error_not_a_finding),
+        T(a_sound_file_is_clean),
+        T(what_is_planted_is_found),
+        T(damaged_pages_are_findings),
+        T(the_log_of_a_crash_is_part_of_the_file),
+        T(a_missing_file_is_an_error_not_a_finding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Remembered replies: same request, same reply; another request is refused; a day; ten thousand; nothing readable on the disk. */
+/* Remembered replies: same request, same reply; another request is refused; a day; ten thousand; nothing readable on
+ * the disk. */
 #include "unit/store/store_fx.h"
 
 enum { DAY_MS = 24 * 3600 * 1000 };
@@ -7,8 +8,16 @@ static const char route[] = "POST /v1/studies/{study}/ask /v1/studies/svm/ask";
 
 static zo_idempotency reply_of(const char *key, int64_t at_ms)
 {
-    return (zo_idempotency){.tenant = 1, .key = key, .route = route, .body = "{\"count\":1}", .body_bytes = 11, .status = 201,
-                            .headers = "Location: /v1/studies/x\n", .reply = "{\"trials\":[]}", .reply_bytes = 13, .at_ms = at_ms};
+    return (zo_idempotency){.tenant = 1,
+                            .key = key,
+                            .route = route,
+                            .body = "{\"count\":1}",
+                            .body_bytes = 11,
+                            .status = 201,
+                            .headers = "Location: /v1/studies/x\n",
+                            .reply = "{\"trials\":[]}",
+                            .reply_bytes = 13,
+                            .at_ms = at_ms};
 }
 
 static zo_status put(fx *f, const zo_idempotency *r)
@@ -61,11 +70,15 @@ static void another_request_under_the_same_key_is_invalid(void **state)
     assert_int_equal(put(f, &r), ZO_OK);
     assert_int_equal(get(f, "key-1", "{\"count\":2}", T0, &got), ZO_EINVAL);
     assert_int_equal(get(f, "key-1", "", T0, &got), ZO_EINVAL);
-    assert_int_equal(zo_reader_idempotency(f->r, 1, "key-1", "POST /v1/studies", "{\"count\":1}", 11, T0, f->arena, &got, &err), ZO_EINVAL);
+    assert_int_equal(
+        zo_reader_idempotency(f->r, 1, "key-1", "POST /v1/studies", "{\"count\":1}", 11, T0, f->arena, &got, &err),
+        ZO_EINVAL);
     /* route and body are parted: moving a byte between them is another request */
-    assert_int_equal(zo_reader_idempotency(f->r, 1, "key-1", "POST /v1/studies/{study}/ask /v1/studies/svm/ask{", "\"count\":1}", 10, T0,
-                                           f->arena, &got, &err), ZO_EINVAL);
-    assert_int_equal(zo_reader_idempotency(f->r, 2, "key-1", route, "{\"count\":1}", 11, T0, f->arena, &got, &err), ZO_ENOTFOUND);
+    assert_int_equal(zo_reader_idempotency(f->r, 1, "key-1", "POST /v1/studies/{study}/ask /v1/studies/svm/ask{",
+                                           "\"count\":1}", 10, T0, f->arena, &got, &err),
+                     ZO_EINVAL);
+    assert_int_equal(zo_reader_idempotency(f->r, 2, "key-1", route, "{\"count\":1}", 11, T0, f->arena, &got, &err),
+                     ZO_ENOTFOUND);
     assert_int_equal(put(f, &r), ZO_ECONFLICT); /* never twice */
 }
 
@@ -144,8 +157,15 @@ static void neither_key_nor_request_is_on_the_disk(void **state)
 {
     fx *f = *state;
     static const char *const secret[] = {"MARKER-key", "MARKER-route", "MARKER-body"};
-    zo_idempotency r = {.tenant = 1, .key = secret[0], .route = secret[1], .body = secret[2], .body_bytes = 11, .status = 200,
-                        .reply = "MARKER-reply", .reply_bytes = 12, .at_ms = (int64_t)4e12};
+    zo_idempotency r = {.tenant = 1,
+                        .key = secret[0],
+                        .route = secret[1],
+                        .body = secret[2],
+                        .body_bytes = 11,
+                        .status = 200,
+                        .reply = "MARKER-reply",
+                        .reply_bytes = 12,
+                        .at_ms = (int64_t)4e12};
     struct stat sb;
     bool reply_found = false;
 
@@ -185,9 +205,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fx_setup, fx_teardown)
     const struct CMUnitTest tests[] = {
-        T(the_same_request_gets_the_same_reply), T(another_request_under_the_same_key_is_invalid),
-        T(a_key_is_forgotten_after_a_day), T(old_rows_go_at_start), T(ten_thousand_are_kept),
-        T(neither_key_nor_request_is_on_the_disk), T(a_damaged_reply_is_not_repeated),
+        T(the_same_request_gets_the_same_reply),
+        T(another_request_under_the_same_key_is_invalid),
+        T(a_key_is_forgotten_after_a_day),
+        T(old_rows_go_at_start),
+        T(ten_thousand_are_kept),
+        T(neither_key_nor_request_is_on_the_disk),
+        T(a_damaged_reply_is_not_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -340,12 +340,19 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fx_setup_closed, fx_teardown)
     const struct CMUnitTest tests[] = {
-        T(a_new_store_is_private_and_leaves_one_file), T(what_was_written_is_there_after_reopening),
-        T(a_missing_file_is_made_only_when_asked), T(a_text_file_is_refused_untouched),
-        T(another_programs_database_is_refused_untouched), T(a_newer_schema_is_refused_untouched),
-        T(a_newer_schema_that_stands_only_in_the_log_is_refused), T(a_truncated_file_is_refused_untouched),
-        T(a_log_without_its_database_is_not_lost), T(a_second_process_is_refused), T(odd_names_work),
-        T(leftovers_of_a_crashed_creation_do_no_harm), T(an_older_schema_waits_for_its_migration),
+        T(a_new_store_is_private_and_leaves_one_file),
+        T(what_was_written_is_there_after_reopening),
+        T(a_missing_file_is_made_only_when_asked),
+        T(a_text_file_is_refused_untouched),
+        T(another_programs_database_is_refused_untouched),
+        T(a_newer_schema_is_refused_untouched),
+        T(a_newer_schema_that_stands_only_in_the_log_is_refused),
+        T(a_truncated_file_is_refused_untouched),
+        T(a_log_without_its_database_is_not_lost),
+        T(a_second_process_is_refused),
+        T(odd_names_work),
+        T(leftovers_of_a_crashed_creation_do_no_harm),
+        T(an_older_schema_waits_for_its_migration),
         T(a_damaged_page_one_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

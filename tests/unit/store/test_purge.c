@@ -36,7 +36,7 @@ static void fill(fx *f, int64_t study)
     }
 }
 
-static void delete(fx *f, int64_t study)
+static void delete (fx *f, int64_t study)
 {
     zo_op op = {.kind = ZO_OP_STUDY_DELETE, .study = study};
     zo_write w = {.ops = &op};
@@ -61,7 +61,7 @@ static void a_deleted_study_is_purged_when_idle(void **state)
     fill(f, a);
     fill(f, b);
     assert_true(rows_of(f, "events", a) > 2000);
-    delete(f, a);
+    delete (f, a);
     wait_until_gone(f, a);
     const uint64_t n = fx_count(f, b);
     assert_int_equal(rows_of(f, "events", b), n);
@@ -75,7 +75,7 @@ static void purging_goes_on_after_a_restart(void **state)
     const int64_t a = fx_create(f, "a");
 
     fill(f, a);
-    delete(f, a);
+    delete (f, a);
     fx_reopen(f); /* stopped before or amid the purge */
     wait_until_gone(f, a);
 }
@@ -90,7 +90,7 @@ static void a_busy_store_purges_too(void **state)
     uint64_t seq = 2;
 
     fill(f, a);
-    delete(f, a);
+    delete (f, a);
     for (int round = 0; round < 200000; round++) { /* the queue never empties */
         const int s = round % SETS;
 
@@ -145,7 +145,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fx_setup, fx_teardown)
     const struct CMUnitTest tests[] = {
-        T(a_deleted_study_is_purged_when_idle), T(purging_goes_on_after_a_restart), T(a_busy_store_purges_too),
+        T(a_deleted_study_is_purged_when_idle),
+        T(purging_goes_on_after_a_restart),
+        T(a_busy_store_purges_too),
         T(a_reader_of_a_half_purged_log_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@ static zo_status update(fx *f, int64_t study, const zo_study_row *row)
     return fx_commit(f, &w);
 }
 
-static zo_status delete(fx *f, int64_t study)
+static zo_status delete (fx *f, int64_t study)
 {
     zo_op op = {.kind = ZO_OP_STUDY_DELETE, .study = study};
     zo_write w = {.ops = &op};
@@ -79,8 +79,8 @@ static void a_deleted_name_is_free_again(void **state)
     const int64_t a = fx_create(f, "a");
 
     assert_int_equal(fx_commit(f, fx_study_set(f, &s, "a")), ZO_ECONFLICT);
-    assert_int_equal(delete(f, a), ZO_OK);
-    assert_int_equal(delete(f, a), ZO_ENOTFOUND);
+    assert_int_equal(delete (f, a), ZO_OK);
+    assert_int_equal(delete (f, a), ZO_ENOTFOUND);
     assert_int_equal(zo_reader_study(f->r, 1, "a", f->arena, &row, &err), ZO_ENOTFOUND);
     const int64_t b = fx_create(f, "a");
     assert_int_equal(zo_reader_study(f->r, 1, "a", f->arena, &row, &err), ZO_OK);
@@ -131,7 +131,7 @@ static void lists_sort_filter_and_page(void **state)
 
         snprintf(name, sizeof name, "%c%02d", i % 2 ? 'b' : 'a', (i * 7) % STUDIES);
         fx_study_set(f, &s, i % 5 == 4 ? NULL : name); /* some have no name */
-        s.row.created_ms = 1000 + i / 4; /* some share their time */
+        s.row.created_ms = 1000 + i / 4;               /* some share their time */
         s.row.updated_ms = 5000 - i / 3;
         s.row.state = i % 3 ? "active" : "done";
         assert_int_equal(fx_commit(f, &s.w), ZO_OK);
@@ -164,7 +164,7 @@ static void lists_sort_filter_and_page(void **state)
     for (unsigned sort = 0; sort < 3; sort++)
         assert_int_equal(walk(f, (zo_study_filter){.tenant = 1, .name_prefix = "b", .sort = sort}, 2, got), n_b);
     assert_int_equal(walk(f, (zo_study_filter){.tenant = 1, .name_prefix = "b1", .state = "done"}, 2, got) > 0, 1);
-    assert_int_equal(delete(f, key[3]), ZO_OK);
+    assert_int_equal(delete (f, key[3]), ZO_OK);
     assert_int_equal(walk(f, (zo_study_filter){.tenant = 1}, 4, got), STUDIES - 1);
     /* limit 0 is an empty page */
     zo_study_row *rows;
@@ -211,7 +211,8 @@ static void large_and_empty_bodies_come_back(void **state)
     const int64_t a = fx_create(f, "a");
     enum { BIG = 3 << 20 };
     uint8_t *body = malloc(BIG);
-    zo_event e[2] = {{.seq = 2, .kind = ZO_EVENT_TOLD, .body = body, .body_bytes = BIG}, {.seq = 3, .kind = ZO_EVENT_TOLD}};
+    zo_event e[2] = {{.seq = 2, .kind = ZO_EVENT_TOLD, .body = body, .body_bytes = BIG},
+                     {.seq = 3, .kind = ZO_EVENT_TOLD}};
     zo_op op = {.kind = ZO_OP_EVENTS, .study = a, .u.events = {e, 2}};
     zo_write w = {.ops = &op};
     fx_log l = {.study = a};
@@ -235,7 +236,8 @@ static zo_status write_inside(void *ctx, const zo_event *e)
         assert_int_equal(fx_append(f, 1, 200, 64), ZO_OK);
         sqlite3 *db;
         assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-        assert_int_equal(sqlite3_exec(db, "SELECT count(*) FROM events", NULL, NULL, NULL), SQLITE_OK); /* finds the log */
+        assert_int_equal(sqlite3_exec(db, "SELECT count(*) FROM events", NULL, NULL, NULL),
+                         SQLITE_OK); /* finds the log */
         assert_int_equal(sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL), SQLITE_OK);
         sqlite3_close(db);
         snprintf(file, sizeof file, "%s-wal", f->path);
@@ -309,8 +311,10 @@ static void a_flipped_bit_in_an_event_is_found(void **state)
 {
     static const char *const flips[] = {
         "UPDATE events SET body = CAST(substr(body, 1, 5) || x'00' || substr(body, 7) AS BLOB) WHERE seq = 3",
-        "UPDATE events SET kind = 2 WHERE seq = 3", "UPDATE events SET at_ms = at_ms + 1 WHERE seq = 3",
-        "UPDATE events SET study = 2 WHERE study = 1 AND seq = 4", "DELETE FROM events WHERE seq = 3",
+        "UPDATE events SET kind = 2 WHERE seq = 3",
+        "UPDATE events SET at_ms = at_ms + 1 WHERE seq = 3",
+        "UPDATE events SET study = 2 WHERE study = 1 AND seq = 4",
+        "DELETE FROM events WHERE seq = 3",
         "UPDATE events SET body = x'' WHERE seq = 1",
     };
     fx *f = *state;
@@ -343,8 +347,9 @@ static void a_flipped_bit_in_an_event_is_found(void **state)
 static void a_flipped_bit_in_a_study_is_found(void **state)
 {
     static const char *const flips[] = {
-        "UPDATE studies SET title = 'b title'", "UPDATE studies SET spec = '{\"seed\":2}'", "UPDATE studies SET state = 'done'",
-        "UPDATE studies SET revision = 3", "UPDATE studies SET metadata = NULL", "UPDATE studies SET tenant = 1, created_ms = 5",
+        "UPDATE studies SET title = 'b title'", "UPDATE studies SET spec = '{\"seed\":2}'",
+        "UPDATE studies SET state = 'done'",    "UPDATE studies SET revision = 3",
+        "UPDATE studies SET metadata = NULL",   "UPDATE studies SET tenant = 1, created_ms = 5",
     };
     fx *f = *state;
     zo_study_row row, *rows;
@@ -355,7 +360,8 @@ static void a_flipped_bit_in_a_study_is_found(void **state)
         fx_create(f, "a");
         damaged(f, flips[i]);
         assert_int_equal(zo_reader_study(f->r, 1, "a", f->arena, &row, &err), ZO_ESTORE);
-        assert_int_equal(zo_reader_studies(f->r, &(zo_study_filter){.tenant = 1, .limit = 9}, f->arena, &rows, &n, &err), ZO_ESTORE);
+        assert_int_equal(
+            zo_reader_studies(f->r, &(zo_study_filter){.tenant = 1, .limit = 9}, f->arena, &rows, &n, &err), ZO_ESTORE);
         assert_false(zo_store_writable(f->st));
         zo_reader_close(f->r);
         f->r = NULL;
@@ -385,10 +391,17 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fx_setup, fx_teardown)
     const struct CMUnitTest tests[] = {
-        T(a_study_is_found_by_id_and_by_name), T(an_update_changes_what_it_names), T(a_deleted_name_is_free_again),
-        T(lists_sort_filter_and_page), T(a_long_log_is_read_whole_in_pages), T(large_and_empty_bodies_come_back),
-        T(no_transaction_is_held_during_callbacks), T(snapshots_are_kept_by_part), T(a_flipped_bit_in_an_event_is_found),
-        T(a_flipped_bit_in_a_study_is_found), T(a_damaged_snapshot_counts_as_none),
+        T(a_study_is_found_by_id_and_by_name),
+        T(an_update_changes_what_it_names),
+        T(a_deleted_name_is_free_again),
+        T(lists_sort_filter_and_page),
+        T(a_long_log_is_read_whole_in_pages),
+        T(large_and_empty_bodies_come_back),
+        T(no_transaction_is_held_during_callbacks),
+        T(snapshots_are_kept_by_part),
+        T(a_flipped_bit_in_an_event_is_found),
+        T(a_flipped_bit_in_a_study_is_found),
+        T(a_damaged_snapshot_counts_as_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,13 @@ static void a_write_is_readable_when_it_is_back(void **state)
 
 /* ---- order ---- */
 enum { ORDERED = 60 };
-typedef struct order { pthread_mutex_t mu; zo_write *seen[ORDERED]; size_t n; uint64_t batch; bool falling; } order;
+typedef struct order {
+    pthread_mutex_t mu;
+    zo_write *seen[ORDERED];
+    size_t n;
+    uint64_t batch;
+    bool falling;
+} order;
 
 static void note_order(zo_write *list, void *ctx)
 {
@@ -177,7 +183,13 @@ static void many_refused_writes_stay_cheap(void **state)
 
 /* ---- many submitters and readers at once ---- */
 enum { SUBMITTERS = 4, ROUNDS = 150, PER_ROUND = 8 };
-typedef struct client { fx *f; int64_t study; zo_status worst; _Atomic bool *stop; uint64_t reads; } client;
+typedef struct client {
+    fx *f;
+    int64_t study;
+    zo_status worst;
+    _Atomic bool *stop;
+    uint64_t reads;
+} client;
 
 static void *submit_many(void *arg)
 {
@@ -334,7 +346,9 @@ static void big_lists_are_cut_and_the_log_stays_bounded(void **state)
 
         out = N;
         for (size_t i = 0; i < N; i++) {
-            op[i] = (zo_op){.kind = ZO_OP_SNAPSHOT, .study = a, .u.snapshot = {.part = (uint32_t)i, .seq = 1, .body = body, .bytes = BYTES}};
+            op[i] = (zo_op){.kind = ZO_OP_SNAPSHOT,
+                            .study = a,
+                            .u.snapshot = {.part = (uint32_t)i, .seq = 1, .body = body, .bytes = BYTES}};
             w[i] = (zo_write){.ops = &op[i], .owner = &out, .next = i + 1 < N ? &w[i + 1] : NULL};
         }
         zo_store_submit(f->st, &w[0]);
@@ -354,7 +368,8 @@ static void big_lists_are_cut_and_the_log_stays_bounded(void **state)
     assert_true(largest <= 64 << 20);
 }
 
-/* A reader that never ends its transactions for long, and writers that never pause: the log must start over now and then. */
+/* A reader that never ends its transactions for long, and writers that never pause: the log must start over now and
+ * then. */
 static void the_log_is_bounded_under_endless_load(void **state)
 {
     fx *f = *state;
@@ -425,12 +440,20 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, fx_setup, fx_teardown)
     const struct CMUnitTest tests[] = {
-        T(a_write_is_readable_when_it_is_back), T(writes_and_barriers_come_back_in_order), T(a_barrier_alone_commits_nothing),
-        T(a_gap_refuses_its_write_alone), T(a_refused_write_leaves_none_of_its_effects), T(a_deleted_study_takes_no_more_events),
-        T(many_refused_writes_stay_cheap), T(many_submitters_share_commits_beside_readers),
-        T(what_arrives_during_a_commit_is_one_batch), T(a_lock_held_too_long_is_busy_and_heals),
-        T(big_lists_are_cut_and_the_log_stays_bounded), T(the_log_is_bounded_under_endless_load),
-        T(commits_and_events_are_counted), T(ids_are_random_and_well_formed),
+        T(a_write_is_readable_when_it_is_back),
+        T(writes_and_barriers_come_back_in_order),
+        T(a_barrier_alone_commits_nothing),
+        T(a_gap_refuses_its_write_alone),
+        T(a_refused_write_leaves_none_of_its_effects),
+        T(a_deleted_study_takes_no_more_events),
+        T(many_refused_writes_stay_cheap),
+        T(many_submitters_share_commits_beside_readers),
+        T(what_arrives_during_a_commit_is_one_batch),
+        T(a_lock_held_too_long_is_busy_and_heals),
+        T(big_lists_are_cut_and_the_log_stays_bounded),
+        T(the_log_is_bounded_under_endless_load),
+        T(commits_and_events_are_counted),
+        T(ids_are_random_and_well_formed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
