@@ -158,6 +158,7 @@ int64_t zo_study_deadline(const zo_study *s);
 /* ---- reading (lent until the next command) ---- */
 const zo_space *zo_study_space(const zo_study *s);
 size_t zo_study_n_values(const zo_study *s);
+size_t zo_study_n_objectives(const zo_study *s);         /* the first of them are the objectives */
 /* Index of a declared objective, constraint or metric in values, or SIZE_MAX. */
 size_t zo_study_value_index(const zo_study *s, const char *name, size_t length);
 const char *zo_study_value_name(const zo_study *s, size_t i);
