@@ -210,7 +210,7 @@ static bool may_leave(const turn *t)
         return false;
     if (a->kind == ACTOR_DIRECTORY)
         return t->draining;
-    return a->deleted || !a->resolved || (!a->study && !a->load && a->heap_index == SIZE_MAX) ||
+    return a->deleted || !a->resolved || (!a->study && !a->load && a->next_deadline_ms == INT64_MAX) ||
            (a->evict && snapshot_is_current(t));
 }
 
@@ -255,8 +255,11 @@ static void end_turn(turn *t, bool loading)
     cmds_join(&t->in, &a->inbox); /* what was not run comes first */
     a->inbox = t->in;
     t->in = (cmd_list){0};
-    a->next_deadline_ms = deadline;
-    timer_set(rt, a, deadline);
+    if (a->study)
+        a->next_deadline_ms = deadline;
+    else if (a->next_deadline_ms <= now_ms || a->deleted)
+        a->next_deadline_ms = INT64_MAX;
+    timer_set(rt, a, a->next_deadline_ms);
     if (a->study) {
         if (used || !a->in_lru)
             evict_touch(rt, a, now_ms);
@@ -267,7 +270,7 @@ static void end_turn(turn *t, bool loading)
         evict_remove(rt, a);
     }
     if (!a->drop && may_leave(t)) {
-        bool stays = a->evict && a->heap_index != SIZE_MAX && !t->draining && !a->deleted;
+        bool stays = a->evict && a->next_deadline_ms != INT64_MAX && !t->draining && !a->deleted;
 
         if (a->evict)
             zo_count(&zo_metric.evictions, 1);
@@ -288,8 +291,7 @@ static void end_turn(turn *t, bool loading)
         else if (a->evict && (a->n_cmds || !a->study))
             evict_cancel(rt, a); /* it is in use again */
     }
-    if (rt->resident_bytes - rt->evicting_bytes > rt->o.max_resident_bytes)
-        evict_for_memory(rt);
+    evict_for_memory(rt);
     pool_wake(rt);
     rt_unlock(rt);
     if (submit)

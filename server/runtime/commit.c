@@ -137,6 +137,7 @@ void zo_runtime_committed(zo_write *list, void *runtime)
     }
     *tail = NULL;
     cmds_finish(rt, &done);
+    evict_for_memory(rt);
     pool_wake(rt);
     rt_unlock(rt);
     if (again)

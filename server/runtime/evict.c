@@ -86,6 +86,8 @@ static bool idle_now(const actor *a)
 
 void evict_for_memory(zo_runtime *rt)
 {
+    if (rt->resident_bytes - rt->evicting_bytes <= rt->o.max_resident_bytes)
+        return;
     for (int pass = 0; pass < 2; pass++) {
         unsigned looked = 0; /* bounded: this runs under the lock; the next turn goes on */
 
@@ -107,6 +109,7 @@ void evict_idle(zo_runtime *rt, int64_t now_ms)
     for (actor *a = rt->lru_tail; a && a->used_ms <= before && looked < 1000; a = a->lru_prev, looked++)
         if (idle_now(a) && a->next_deadline_ms == INT64_MAX)
             evict_request(rt, a);
+    evict_for_memory(rt);
     pool_wake(rt);
     rt_unlock(rt);
 }

@@ -124,7 +124,7 @@ static zo_status start(turn *t, loader *l, zo_error *err)
         l->after = l->saved_seq;
         return ZO_OK;
     }
-    if (rc == ZO_ENOMEM || rc == ZO_ESTORE) {
+    if (rc == ZO_ENOMEM) {
         *err = why;
         return rc;
     }
