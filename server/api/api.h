@@ -14,6 +14,10 @@ typedef struct zo_app {
     zo_http *http;               /* set once open */
     uv_loop_t *loop;
     size_t max_trials_page;      /* 1000 */
+    /* the API's own; zero-initialise */
+    uv_async_t hop;
+    bool hop_is_open;
+    _Atomic(struct api_cmd *) hops;
 } zo_app;
 
 extern const zo_route zo_api_routes[];

@@ -1,0 +1,18 @@
+/* A trial as JSON, the same everywhere: replies, lists, exports. */
+#ifndef ZO_API_TRIAL_JSON_H
+#define ZO_API_TRIAL_JSON_H
+
+#include "codec/jsonwrite.h"
+#include "zeroth/study.h"
+
+void zo_api_trial_write(const zo_study *s, const zo_trial *t, zo_json *w);
+/* The same with its last 1,000 reports. */
+void zo_api_trial_write_reports(const zo_study *s, const zo_trial *t, zo_json *w);
+/* Values that are present, by name: one object. */
+void zo_api_values_write(const zo_study *s, const double *values, zo_json *w);
+/* {"number", "params", "values"} of the best feasible trial, or null. */
+void zo_api_best_write(const zo_study *s, zo_json *w);
+/* An array of the trials of these numbers. */
+void zo_api_trials_write(const zo_study *s, const uint64_t *numbers, size_t n, zo_json *w);
+
+#endif
