@@ -87,11 +87,13 @@ typedef struct zo_solver {
     size_t n_opts, opts_bytes;   /* opts_bytes: the options struct's size */
     size_t state_bytes;          /* zeroed block handed to init as self */
     size_t (*memo_bytes)(const zo_problem *p);  /* NULL: 0 */
-    /* Refuse what it can't do beyond traits (ZO_EUNSUPPORTED), allocate. opts: filled by zo_opts_read. */
+    /* Refuse what it can't do beyond traits (ZO_EUNSUPPORTED), allocate. opts: filled by zo_opts_read; p and opts outlive the state.
+     * A refused option's pointer is /{name}; without pointer it is the solver as a whole. */
     zo_status (*init)(void *self, const zo_problem *p, const void *opts, zo_rng *rng, zo_error *err);
     zo_status (*ask)(void *self, zo_rng *rng, zo_proposal *p, zo_error *err);
-    zo_status (*tell)(void *self, zo_rng *rng, const zo_told *t, zo_error *err);
-    /* Visits every field that init does not rebuild, to save and to load. */
+    zo_status (*tell)(void *self, zo_rng *rng, const zo_told *t, zo_error *err); /* NULL: learns nothing */
+    /* Visits every field that init does not rebuild, to save and to load. NULL: there are none. After a failed load the state may only
+     * be freed. */
     void (*snapshot)(void *self, zo_visit *v);
     /* Optional: what it is doing, as short scalar facts for GET study (keys and values are copied by set_meta). */
     zo_status (*describe)(const void *self, zo_bundle *facts, zo_error *err);
@@ -105,7 +107,8 @@ const zo_solver *zo_solver_find(const char *name); /* NULL if unknown */
 /* Refuse a problem the solver's traits don't cover: ZO_EUNSUPPORTED, pointer /solver/name, message names solver and feature. */
 zo_status zo_solver_accepts(const zo_solver *s, const zo_problem *p, zo_error *err);
 
-/* A running solver: definition + options + state in one handle (heap). The engine and auto use this, tests too. */
+/* A running solver: definition + options + state in one handle (heap). The engine and auto use this, tests too. The problem is
+ * copied, what it points to must outlive the run. Whatever zo_solver_accepts refuses is refused here as well. */
 typedef struct zo_solver_run zo_solver_run;
 zo_status zo_solver_run_new(const zo_solver *s, const zo_problem *p, const zo_named *options, size_t n_options,
                             zo_solver_run **out, zo_error *err); /* option errors: pointer /solver/options/{name} */
