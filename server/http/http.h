@@ -24,6 +24,8 @@ const char *zo_http_url(const zo_http *h);           /* "http://127.0.0.1:41234"
  * loop when no request is left or after deadline_ms. Long-polls are told to finish through `draining` of zo_http_is_draining. */
 void zo_http_drain(zo_http *h, unsigned deadline_ms, void (*drained)(void *ctx), void *ctx);
 bool zo_http_is_draining(const zo_http *h);
+/* [loop] Append the counters and latencies of each route, and of requests without one, as Prometheus text. */
+void zo_http_metrics_write(const zo_http *h, zo_json *raw_text);
 void zo_http_close(zo_http *h);                      /* frees all; the loop's handles are closed and run once more by the caller */
 
 #endif
