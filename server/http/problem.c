@@ -1,5 +1,9 @@
-/* The one place where status codes of the core and the server become HTTP's. */
-#include "http/request.h"
+/* The one place where status codes of the core and the server become HTTP's, and where problems are written. */
+#include "http/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
 unsigned zo_status_http(zo_status code)
 {
@@ -36,4 +40,76 @@ unsigned zo_status_http(zo_status code)
         break;
     }
     return 500;
+}
+
+/* ---- the problem document, RFC 9457 ---- */
+
+enum { RETRY_SOON_S = 1, RETRY_LATER_S = 5 };
+
+static const char *find_header(const zo_req *r, const char *name)
+{
+    for (const struct http_pair *p = r->reply_headers; p; p = p->next)
+        if (strcasecmp(p->name, name) == 0)
+            return p->value;
+    return NULL;
+}
+
+/* When to come back: soon after a moment's overload, later when the disk or an operator has to act. */
+static void set_retry_after(zo_req *r, unsigned status, const char *slug)
+{
+    const bool is_disk = status == 507 || strcmp(slug, zo_status_slug(ZO_ESTORE)) == 0;
+    char seconds[8];
+
+    if ((status != 429 && status != 503 && status != 507) || find_header(r, "Retry-After"))
+        return;
+    snprintf(seconds, sizeof seconds, "%d", is_disk ? RETRY_LATER_S : RETRY_SOON_S);
+    zo_req_header_set(r, "Retry-After", seconds);
+}
+
+/* "uri-too-long" to "Uri too long". */
+static void write_title(const char *slug, char *title, size_t size)
+{
+    snprintf(title, size, "%s", slug);
+    title[0] = (char)(title[0] >= 'a' && title[0] <= 'z' ? title[0] - 'a' + 'A' : title[0]);
+    for (char *p = title; *p; p++)
+        if (*p == '-')
+            *p = ' ';
+}
+
+static void put(zo_req *r, unsigned status, const char *slug, const char *detail, const char *pointer)
+{
+    char type[64], title[40];
+    zo_json w;
+    size_t bytes;
+
+    snprintf(type, sizeof type, "/errors/%s", slug);
+    write_title(slug, title, sizeof title);
+    zo_json_init(&w);
+    zo_json_begin_object(&w);
+    zo_json_key_string(&w, "type", type);
+    zo_json_key_string(&w, "title", title);
+    zo_json_key_u64(&w, "status", status);
+    zo_json_key_string(&w, "detail", detail);
+    zo_json_key_string(&w, "pointer", pointer);
+    zo_json_key_string(&w, "request_id", r->id);
+    zo_json_end_object(&w);
+    set_retry_after(r, status, slug);
+    char *text = zo_json_take(&w, &bytes);
+    if (text)
+        zo_req_reply(r, status, "application/problem+json", text, bytes);
+    else
+        http_reply_static(r, 503, "application/problem+json",
+                          "{\"type\":\"/errors/memory\",\"title\":\"Memory\",\"status\":503,\"detail\":\"out of "
+                          "memory\",\"pointer\":\"\","
+                          "\"request_id\":\"0000000000000000\"}");
+}
+
+void zo_req_problem(zo_req *r, const zo_error *e)
+{
+    put(r, zo_status_http(e->code), zo_status_slug(e->code), e->message, e->pointer);
+}
+
+void http_problem(zo_req *r, unsigned status, const char *slug, const char *detail)
+{
+    put(r, status, slug, detail, "");
 }

@@ -1,0 +1,332 @@
+/* From the library's callbacks to a route's handler: guard, route, collect the body within its caps, call, reply.
+ *
+ * A request that is refused on sight gets its answer at once and loses its connection when the body that follows is
+ * large or unknown; a small one is read and dropped, so that the connection lives on. */
+#include "http/internal.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { FIRST_BODY_BYTES = 65536, DROP_FACTOR = 4, DROP_SPARE_BYTES = 1 << 20 };
+
+static struct http_conn *conn_of(struct MHD_Connection *c)
+{
+    return MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+void *http_on_target(void *cls, const char *target, struct MHD_Connection *mhd)
+{
+    struct http_conn *c = conn_of(mhd);
+
+    (void)cls;
+    if (c)
+        c->req = http_request_new(c, target);
+    return c ? c->req : NULL;
+}
+
+static void end(struct http_conn *c, bool sent)
+{
+    zo_req *r = c->req;
+
+    c->req = NULL;
+    if (r) {
+        http_record(r, sent);
+        http_request_release(r);
+    }
+}
+
+void http_on_completed(void *cls, struct MHD_Connection *mhd, void **state, enum MHD_RequestTerminationCode how)
+{
+    struct http_conn *c = conn_of(mhd);
+
+    (void)cls;
+    *state = NULL;
+    if (c) {
+        end(c, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+        http_conn_idle(c);
+    }
+}
+
+/* ---- the head ---- */
+
+static unsigned parse_method(const char *name)
+{
+    static const struct {
+        const char *name;
+        zo_method method;
+    } known[] = {{"GET", ZO_GET},     {"HEAD", ZO_GET},      {"POST", ZO_POST},
+                 {"PATCH", ZO_PATCH}, {"DELETE", ZO_DELETE}, {"PUT", ZO_PUT}};
+
+    for (size_t i = 0; i < ZO_LEN(known); i++)
+        if (strcmp(name, known[i].name) == 0)
+            return known[i].method;
+    return 0;
+}
+
+static bool is_known_elsewhere(const char *name)
+{
+    return strcmp(name, "OPTIONS") == 0 || strcmp(name, "TRACE") == 0 || strcmp(name, "CONNECT") == 0;
+}
+
+static bool has_body(const zo_req *r)
+{
+    return r->frame.chunked || r->frame.length > 0;
+}
+
+static bool is_type(const char *header, const char *type)
+{
+    const size_t n = strlen(type);
+
+    return strncasecmp(header, type, n) == 0 &&
+           (header[n] == '\0' || header[n] == ';' || header[n] == ' ' || header[n] == '\t');
+}
+
+static bool is_accepted_type(const zo_req *r)
+{
+    const char *type = r->headers[KEPT_CONTENT_TYPE];
+    const uint32_t flags = r->route->flags;
+
+    if (!type)
+        return false;
+    if (flags & ZO_ROUTE_BODY_LINES)
+        return is_type(type, "application/x-ndjson") || is_type(type, "application/jsonl") ||
+               is_type(type, "application/json");
+    return is_type(type, "application/json");
+}
+
+/* Answers OPTIONS, or refuses, by setting the reply. */
+static bool find_route(zo_req *r)
+{
+    const zo_http *h = r->http;
+    const unsigned method = parse_method(r->method);
+    struct http_match m;
+
+    http_router_match(h->router, method, r->path, &m);
+    const char *allow = r->path[0] == '*' ? http_router_allow_all(h->router) : m.allow;
+    if (!method && !is_known_elsewhere(r->method)) {
+        http_problem(r, 501, "not-implemented", "no such method");
+        return false;
+    }
+    if (!allow) {
+        http_problem(r, 404, "not-found", "no such path");
+        return false;
+    }
+    if (m.route) {
+        r->route = m.route;
+        r->route_index = (size_t)(m.route - h->o.routes);
+        for (size_t i = 0; i < m.n; i++) {
+            char *copy = zo_arena_alloc(r->arena, m.bytes[i] + 1);
+            if (!copy) {
+                http_problem(r, 503, "memory", "out of memory");
+                return false;
+            }
+            memcpy(copy, m.start[i], m.bytes[i]);
+            r->captures[i] = copy;
+        }
+        return true;
+    }
+    if (strcmp(r->method, "OPTIONS") == 0)
+        zo_req_reply(r, 204, NULL, NULL, 0);
+    else
+        http_problem(r, 405, "method-not-allowed", "this path does not have the method");
+    zo_req_header_set(r, "Allow", allow);
+    return false;
+}
+
+static bool read_query(zo_req *r)
+{
+    zo_error err = {0};
+
+    if (!r->query_text || http_query_parse(r->query_text, r->arena, &r->query, &r->n_query, &err) == ZO_OK)
+        return true;
+    zo_req_problem(r, &err);
+    return false;
+}
+
+/* ---- the body ---- */
+
+/* Memory for bytes and a NUL, within the daemon's bound for all bodies. False: refused. */
+static bool reserve(zo_req *r, size_t bytes)
+{
+    zo_http *h = r->http;
+    const size_t cap = bytes + 1 > r->body_cap ? bytes + 1 : r->body_cap;
+
+    if (h->inflight_bytes + (cap - r->charged_bytes) > h->o.max_inflight_bytes) {
+        http_problem(r, 503, "busy", "too many request bodies are in memory");
+        return false;
+    }
+    char *grown = cap > r->body_cap ? zo_realloc(r->body, cap) : r->body;
+    if (!grown) {
+        http_problem(r, 503, "memory", "out of memory");
+        return false;
+    }
+    h->inflight_bytes += cap - r->charged_bytes;
+    zo_gauge_add(&zo_metric.inflight_bytes, (int64_t)(cap - r->charged_bytes));
+    r->charged_bytes = cap;
+    r->body = grown;
+    r->body_cap = cap;
+    return true;
+}
+
+static bool refuse_size(zo_req *r)
+{
+    http_problem(r, 413, "too-large", r->body_limit ? "the body is too large" : "this path takes no body");
+    return false;
+}
+
+static bool begin_body(zo_req *r)
+{
+    const bool takes_body = (r->route->flags & (ZO_ROUTE_BODY_JSON | ZO_ROUTE_BODY_LINES)) != 0;
+
+    if (!has_body(r)) {
+        if (!takes_body || (r->route->flags & ZO_ROUTE_BODY_OPTIONAL) || r->frame.has_length)
+            return true;
+        http_problem(r, 411, "length-required", "a body is needed and its length is not given");
+        return false;
+    }
+    r->body_limit = !takes_body ? 0 : r->route->max_body_bytes ? r->route->max_body_bytes : r->http->o.max_json_bytes;
+    if (r->frame.length > r->body_limit)
+        return refuse_size(r);
+    if (takes_body && !is_accepted_type(r)) {
+        http_problem(r, 415, "unsupported-media-type", "the body's Content-Type is not one of this path's");
+        return false;
+    }
+    return reserve(r, r->frame.length < FIRST_BODY_BYTES ? (size_t)r->frame.length : FIRST_BODY_BYTES);
+}
+
+/* From here on what arrives is counted and dropped. The buffer goes back at once. */
+static void drop_body(zo_req *r)
+{
+    zo_http *h = r->http;
+
+    r->refused = true;
+    r->dropped_bytes = r->body_bytes;
+    r->body_bytes = 0;
+    if (r->body_cap <= HTTP_BODY_POOLED)
+        return;
+    h->inflight_bytes -= r->charged_bytes;
+    zo_gauge_add(&zo_metric.inflight_bytes, -(int64_t)r->charged_bytes);
+    r->charged_bytes = 0;
+    zo_free(r->body);
+    r->body = NULL;
+    r->body_cap = 0;
+}
+
+/* False when the connection is to be closed: it never stops sending what nobody reads. */
+static bool take_body(zo_req *r, const char *data, size_t bytes)
+{
+    if (!r->refused && bytes > r->body_limit - r->body_bytes) {
+        refuse_size(r);
+        drop_body(r);
+    }
+    if (!r->refused && r->body_bytes + bytes + 1 > r->body_cap) {
+        const size_t need = r->body_bytes + bytes, twice = 2 * r->body_cap;
+        const size_t want = need > twice ? need : twice < r->body_limit ? twice : r->body_limit;
+        if (!reserve(r, want))
+            drop_body(r);
+    }
+    if (r->refused) {
+        r->dropped_bytes += bytes;
+        return r->dropped_bytes <= r->body_limit * DROP_FACTOR + DROP_SPARE_BYTES;
+    }
+    memcpy(r->body + r->body_bytes, data, bytes);
+    r->body_bytes += bytes;
+    return true;
+}
+
+/* ---- the handler ---- */
+
+static enum MHD_Result wait_for_owner(zo_req *r)
+{
+    r->phase = REQ_KEPT;
+    r->suspended = true;
+    zo_gauge_add(&zo_metric.suspended, 1);
+    http_conn_waiting(r->conn);
+    MHD_suspend_connection(r->conn->mhd);
+    if (r->gone)
+        http_gone_start(r);
+    return MHD_YES;
+}
+
+static enum MHD_Result finish(zo_req *r)
+{
+    if (r->status == 0)
+        http_problem(r, 500, "internal", "the request ended without an answer");
+    return http_reply_queue(r);
+}
+
+static enum MHD_Result handle(zo_req *r)
+{
+    zo_error err = {0};
+
+    http_conn_busy(r->conn);
+    if (r->refused)
+        return finish(r);
+    if (r->body)
+        r->body[r->body_bytes] = '\0';
+    r->phase = REQ_HANDLED;
+    const zo_status rc = r->route->handler(r, &err);
+    if (r->keep)
+        return wait_for_owner(r);
+    if (rc != ZO_OK) {
+        err.code = rc;
+        zo_req_problem(r, &err);
+    }
+    return finish(r);
+}
+
+/* ---- the first call, the body's calls, the last one, and the one after a resume ---- */
+
+static enum MHD_Result refuse_head(zo_req *r)
+{
+    if (has_body(r) && (r->frame.chunked || r->frame.length > HTTP_DRAIN_BODY_MAX || r->frame.expects_continue))
+        r->close = true;
+    if (r->close)
+        return http_reply_queue(r);
+    drop_body(r);
+    return MHD_YES;
+}
+
+static bool accept_head(zo_req *r, struct MHD_Connection *c, const char *version)
+{
+    if (!http_guard(r, c, version))
+        return false;
+    r->active = true;
+    r->http->n_active++;
+    if (r->http->draining) {
+        http_problem(r, 503, "busy", "the server is stopping");
+        r->close = true;
+        return false;
+    }
+    return find_route(r) && read_query(r) && begin_body(r);
+}
+
+static enum MHD_Result on_head(zo_req *r, struct MHD_Connection *c, const char *method, const char *version)
+{
+    if (!(r->method = zo_arena_strdup(r->arena, method)))
+        return MHD_NO;
+    r->head = strcmp(method, "HEAD") == 0;
+    r->phase = REQ_BODY;
+    r->body_ms = (int64_t)uv_now(r->http->loop);
+    return accept_head(r, c, version) ? MHD_YES : refuse_head(r);
+}
+
+enum MHD_Result http_on_request(void *cls, struct MHD_Connection *c, const char *url, const char *method,
+                                const char *version, const char *upload, size_t *upload_bytes, void **state)
+{
+    zo_req *r = *state;
+
+    (void)cls;
+    (void)url;
+    if (!r)
+        return MHD_NO; /* out of memory */
+    if (r->phase == REQ_HEAD)
+        return on_head(r, c, method, version);
+    if (r->phase == REQ_REPLYING)
+        return finish(r);
+    if (*upload_bytes == 0)
+        return handle(r);
+    const bool ok = take_body(r, upload, *upload_bytes);
+    *upload_bytes = 0;
+    return ok ? MHD_YES : MHD_NO;
+}
