@@ -27,9 +27,7 @@ static zo_status start(zo_solver_run *r, const zo_named *options, size_t n_optio
     zo_rng rng = zo_rng_make(r->problem.seed, ZO_PURPOSE_INIT, 0);
     zo_status rc;
 
-    r->opts = zo_calloc(1, s->opts_bytes);
-    r->self = zo_memalign64(s->state_bytes);
-    if (r->opts == NULL || r->self == NULL)
+    if ((r->opts = zo_calloc(1, s->opts_bytes)) == NULL || (r->self = zo_memalign64(s->state_bytes)) == NULL)
         return zo_fail_nomem(err);
     memset(r->self, 0, s->state_bytes);
     if ((rc = zo_opts_read(s->opts, s->n_opts, options, n_options, r->opts, err)) != ZO_OK ||

@@ -1,0 +1,331 @@
+#include "conformance/bed.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "fault/fault.h"
+
+/* ---- problems ---- */
+
+static zo_space *open_space(const zo_param_spec *params, size_t n)
+{
+    const zo_space_spec spec = {.params = params, .n_params = n};
+    zo_space *space = NULL;
+    zo_error err = {0};
+
+    if (zo_space_new(&spec, &space, &err) != ZO_OK)
+        fail_msg("%s: %s", err.pointer, err.message);
+    return space;
+}
+
+static zo_space *open_mixed(uint32_t traits)
+{
+    static const zo_scalar words[] = {{.kind = ZO_STRING, .string = "a"}, {.kind = ZO_STRING, .string = "b"},
+                                      {.kind = ZO_STRING, .string = "c"}};
+    static const zo_when when_a = {.parent = "category", .values = words, .n_values = 1};
+    zo_param_spec params[9] = {
+        {.name = "real", .type = ZO_FLOAT, .low = -2, .high = 3},
+        {.name = "log", .type = ZO_FLOAT, .scale = ZO_LOG, .low = 1e-3, .high = 1e3},
+    };
+    size_t n = 2;
+
+    if (traits & ZO_TRAIT_LEVELS) {
+        params[n++] = (zo_param_spec){.name = "int", .type = ZO_INT, .low = 1, .high = 20};
+        params[n++] = (zo_param_spec){.name = "stepped", .type = ZO_FLOAT, .low = 0, .high = 1, .step = 0.25};
+        params[n++] = (zo_param_spec){.name = "bool", .type = ZO_BOOL};
+        params[n++] = (zo_param_spec){.name = "ordinal", .type = ZO_ORDINAL, .choices = words, .n_choices = 3};
+    }
+    if (traits & ZO_TRAIT_CATEGORY)
+        params[n++] = (zo_param_spec){.name = "category", .type = ZO_CATEGORICAL, .choices = words, .n_choices = 3};
+    if (traits & ZO_TRAIT_CATEGORY && traits & ZO_TRAIT_CONDITIONAL)
+        params[n++] = (zo_param_spec){.name = "child", .type = ZO_FLOAT, .low = 0, .high = 1, .when = &when_a, .n_when = 1};
+    return open_space(params, n);
+}
+
+bool bed_open(struct bed *b, const zo_solver *s, enum bed_kind kind, size_t n, uint64_t seed)
+{
+    const zo_param_spec box = {.name = "x", .type = ZO_VECTOR, .size = n, .low = -5, .high = 5};
+
+    *b = (struct bed){.problem = {.n_objectives = 1, .oracle = ZO_ORACLE_VALUE, .parallelism = 1, .seed = seed}};
+    switch (kind) {
+    case BED_BOX:
+        break;
+    case BED_MIXED:
+        if (!(s->traits & (ZO_TRAIT_LEVELS | ZO_TRAIT_CATEGORY)))
+            return false;
+        break;
+    case BED_CONSTRAINED:
+        if (!(s->traits & ZO_TRAIT_CONSTRAINTS))
+            return false;
+        b->problem.n_constraints = 2;
+        break;
+    case BED_OBJECTIVES:
+        if (!(s->traits & ZO_TRAIT_OBJECTIVES))
+            return false;
+        b->problem.n_objectives = 2;
+        break;
+    }
+    if (kind == BED_MIXED)
+        b->space = open_mixed(s->traits);
+    else if (n > 0)
+        b->space = open_space(&box, 1);
+    b->problem.space = b->space;
+    b->problem.n = b->space != NULL ? zo_space_n_dims(b->space) : 0;
+    b->problem.dims = b->space != NULL ? zo_space_dims(b->space) : NULL;
+    return true;
+}
+
+void bed_close(struct bed *b)
+{
+    zo_space_free(b->space);
+}
+
+double bed_value(size_t n, const double *x)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (x[i] - 0.3 - 0.05 * (double)(i % 3)) * (x[i] - 0.3 - 0.05 * (double)(i % 3));
+    return sum;
+}
+
+/* ---- scripts ---- */
+
+void script_mixed(struct script *s, size_t n_ops, uint64_t seed)
+{
+    static const zo_outcome outcomes[] = {ZO_TOLD_INFEASIBLE, ZO_TOLD_FAILED, ZO_TOLD_STOPPED, ZO_TOLD_ABANDONED};
+    zo_portable1 g = zo_portable1_make(seed);
+
+    s->n = n_ops;
+    for (size_t i = 0; i < n_ops; i++) {
+        const uint64_t dice = zo_portable1_u64(&g) % 20;
+        s->ops[i] = (struct op){
+            .kind = dice < 10 ? OP_ASK : dice < 18 ? OP_TELL : OP_BRING,
+            .pick = zo_portable1_u64(&g),
+            .outcome = zo_portable1_u64(&g) % 4 ? ZO_TOLD_COMPLETE : outcomes[zo_portable1_u64(&g) % 4],
+            .has_values = zo_portable1_u64(&g) & 1,
+        };
+        if (s->ops[i].kind == OP_BRING && s->ops[i].outcome == ZO_TOLD_ABANDONED)
+            s->ops[i].outcome = ZO_TOLD_COMPLETE; /* nobody brings a point that nobody tried */
+    }
+}
+
+void script_serial(struct script *s, size_t n_asks)
+{
+    s->n = 2 * n_asks;
+    for (size_t i = 0; i < s->n; i++)
+        s->ops[i] = (struct op){.kind = i % 2 ? OP_TELL : OP_ASK};
+}
+
+/* ---- lives ---- */
+
+static void *must_alloc(size_t n, size_t bytes)
+{
+    void *p = calloc(n ? n : 1, bytes ? bytes : 1);
+
+    assert_non_null(p);
+    return p;
+}
+
+void life_start(struct life *l, const zo_solver *s, const zo_problem *p)
+{
+    zo_error err = {0};
+
+    *l = (struct life){.problem = p, .best = INFINITY};
+    if (zo_solver_run_new(s, p, NULL, 0, &l->run, &err) != ZO_OK)
+        fail_msg("%s: %s", s->name, err.message);
+    l->memo_bytes = zo_solver_run_memo_bytes(l->run);
+    l->x = must_alloc(SCRIPT_MAX * p->n, sizeof *l->x);
+    l->memo = must_alloc(SCRIPT_MAX, l->memo_bytes);
+    l->asked = must_alloc(SCRIPT_MAX * p->n, sizeof *l->asked);
+}
+
+void life_forget_records(struct life *l)
+{
+    for (size_t i = 0; i < l->n_told; i++)
+        free(l->told[i].x);
+    l->n_told = l->n_asked = 0;
+}
+
+void life_end(struct life *l)
+{
+    zo_solver_run_free(l->run);
+    life_forget_records(l);
+    free(l->x);
+    free(l->memo);
+    free(l->asked);
+}
+
+static bool armed(uint64_t fault, zo_status (*act)(struct life *, void *, zo_error *), struct life *l, void *arg)
+{
+    zo_error err = {0};
+    zo_status rc;
+    bool struck = false;
+
+    if (fault > 0) {
+        zo_fault_alloc_arm(fault, false);
+        rc = act(l, arg, &err);
+        struck = zo_fault_alloc_disarm();
+        assert_int_equal(rc, err.code);
+        if (rc == ZO_OK)
+            return struck;
+        assert_true(struck);
+        assert_int_equal(rc, ZO_ENOMEM);
+        err = (zo_error){0};
+    }
+    rc = act(l, arg, &err);
+    if (rc != ZO_OK)
+        fail_msg("%s: %s", zo_solver_run_def(l->run)->name, err.message);
+    return struck;
+}
+
+static zo_status act_ask(struct life *l, void *arg, zo_error *err)
+{
+    zo_proposal *p = arg;
+
+    if (l->memo_bytes > 0)
+        memset(p->memo, 0, l->memo_bytes);
+    return zo_solver_run_ask(l->run, p, err);
+}
+
+static bool step_ask(struct life *l, uint64_t fault)
+{
+    const size_t n = l->problem->n, at = l->n_running;
+    zo_proposal p = {.number = l->next, .x = l->x + at * n, .memo = l->memo_bytes ? l->memo + at * l->memo_bytes : NULL};
+    const bool struck = armed(fault, act_ask, l, &p);
+
+    for (size_t i = 0; i < n && p.verdict == ZO_ASK_OK; i++)
+        assert_true(p.x[i] >= 0 && p.x[i] <= 1);
+    if (p.verdict == ZO_ASK_OK) {
+        memcpy(l->asked + l->n_asked * n, p.x, n * sizeof *p.x);
+        l->running[l->n_running++] = l->next++;
+    }
+    l->verdicts[l->n_asked++] = p.verdict;
+    return struck;
+}
+
+static zo_status act_tell(struct life *l, void *arg, zo_error *err)
+{
+    return zo_solver_run_tell(l->run, arg, err);
+}
+
+static bool tell(struct life *l, uint64_t number, zo_outcome outcome, bool has_values, const double *x, const void *memo, bool own,
+                 uint64_t fault)
+{
+    const size_t n = l->problem->n;
+    const double f[] = {bed_value(n, x), n > 0 ? x[0] : 0}, g[] = {n > 0 ? 0.2 - x[0] : 0, n > 0 ? x[n - 1] - 0.9 : 0};
+    const bool valued = outcome == ZO_TOLD_COMPLETE || (outcome == ZO_TOLD_STOPPED && has_values);
+    const zo_told t = {
+        .number = number,
+        .outcome = outcome,
+        .own = own,
+        .has_values = valued,
+        .feasible = valued && (l->problem->n_constraints == 0 || (g[0] <= 0 && g[1] <= 0)),
+        .x = x,
+        .memo = own && l->memo_bytes ? memo : NULL,
+        .f = valued ? f : NULL,
+        .g = valued && l->problem->n_constraints ? g : NULL,
+    };
+    zo_told copy = t;
+    const bool struck = armed(fault, act_tell, l, &copy);
+
+    if (outcome == ZO_TOLD_COMPLETE && f[0] < l->best)
+        l->best = f[0];
+    return struck;
+}
+
+static void note_told(struct life *l, uint64_t number, const struct op *op, const double *x)
+{
+    struct told *t = &l->told[l->n_told++];
+
+    *t = (struct told){.number = number, .outcome = op->outcome, .has_values = op->has_values,
+                       .x = must_alloc(l->problem->n, sizeof *x)};
+    memcpy(t->x, x, l->problem->n * sizeof *x);
+}
+
+/* The engine tells the point as decoded, so levels come back as their cells' centres. */
+static void snap(const struct life *l, double *x)
+{
+    const size_t n = l->problem->n;
+    double *v = must_alloc(n, sizeof *v);
+
+    if (l->problem->space != NULL) {
+        zo_space_from_unit(l->problem->space, x, v);
+        zo_space_to_unit(l->problem->space, v, x);
+    }
+    free(v);
+}
+
+static bool step_tell(struct life *l, const struct op *op, uint64_t fault)
+{
+    const size_t n = l->problem->n;
+
+    if (l->n_running == 0)
+        return false;
+    const size_t at = op->pick % l->n_running, last = l->n_running - 1;
+    double *x = l->x + at * n;
+    unsigned char *memo = l->memo + at * l->memo_bytes;
+    snap(l, x);
+    const bool struck = tell(l, l->running[at], op->outcome, op->has_values, x, memo, true, fault);
+    note_told(l, l->running[at], op, x);
+    l->running[at] = l->running[last];
+    memmove(x, l->x + last * n, n * sizeof *x);
+    memmove(memo, l->memo + last * l->memo_bytes, l->memo_bytes);
+    l->n_running--;
+    return struck;
+}
+
+static bool step_bring(struct life *l, const struct op *op, uint64_t fault)
+{
+    const size_t n = l->problem->n;
+    double *x = must_alloc(n, sizeof *x);
+    zo_portable1 g = zo_portable1_make(op->pick);
+
+    for (size_t i = 0; i < n; i++)
+        x[i] = zo_portable1_uniform(&g);
+    snap(l, x);
+    const bool struck = tell(l, l->next, op->outcome, op->has_values, x, NULL, false, fault);
+    note_told(l, l->next++, op, x);
+    free(x);
+    return struck;
+}
+
+bool life_step(struct life *l, const struct op *op, uint64_t fault)
+{
+    switch (op->kind) {
+    case OP_ASK:
+        return step_ask(l, fault);
+    case OP_TELL:
+        return step_tell(l, op, fault);
+    case OP_BRING:
+        return step_bring(l, op, fault);
+    }
+    return false;
+}
+
+void life_play(struct life *l, const struct script *s, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        life_step(l, &s->ops[i], 0);
+}
+
+void life_retell(struct life *to, const struct life *l)
+{
+    for (uint64_t number = 0; number < l->next; number++)
+        for (size_t i = 0; i < l->n_told; i++)
+            if (l->told[i].number == number && l->told[i].outcome != ZO_TOLD_ABANDONED)
+                tell(to, number, l->told[i].outcome, l->told[i].has_values, l->told[i].x, NULL, false, 0);
+    to->next = l->next;
+}
+
+bool life_same(const struct life *a, const struct life *b, size_t from)
+{
+    const size_t n = a->problem->n, n_asked = a->n_asked - from;
+
+    return a->n_asked == b->n_asked && a->n_asked >= from &&
+           memcmp(a->verdicts + from, b->verdicts + from, n_asked * sizeof *a->verdicts) == 0 &&
+           memcmp(a->asked + from * n, b->asked + from * n, n_asked * n * sizeof *a->asked) == 0;
+}

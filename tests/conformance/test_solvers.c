@@ -1,0 +1,384 @@
+/* What every solver of the registry must do: test_conformance_solvers NAME. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "conformance/tests.h"
+
+const zo_solver *subject;
+
+/* ---- definition and options ---- */
+
+static void the_definition_is_complete(void **state)
+{
+    (void)state;
+    assert_true(strlen(subject->name) > 0 && strspn(subject->name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(subject->name));
+    assert_true(strlen(subject->summary) > 0 && strlen(subject->reference) > 0);
+    assert_true(subject->version >= 1 && subject->oracles != 0 && subject->state_bytes > 0);
+    assert_non_null(subject->init);
+    assert_non_null(subject->ask);
+}
+
+static size_t option_bytes(zo_opt_type t)
+{
+    switch (t) {
+    case ZO_OPT_TYPE_F64:
+        return sizeof(double);
+    case ZO_OPT_TYPE_U64:
+        return sizeof(uint64_t);
+    case ZO_OPT_TYPE_BOOL:
+        return sizeof(bool);
+    case ZO_OPT_TYPE_ENUM:
+        return sizeof(uint32_t);
+    }
+    return SIZE_MAX;
+}
+
+static void every_default_is_in_range_and_inside_the_struct(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < subject->n_opts; i++) {
+        const zo_opt *o = &subject->opts[i];
+        double n_choices = 0;
+        assert_true(o->offset + option_bytes(o->type) <= subject->opts_bytes);
+        assert_true(strlen(o->doc) > 0);
+        if (o->type == ZO_OPT_TYPE_ENUM) {
+            while (o->choices[(size_t)n_choices] != NULL)
+                n_choices++;
+            assert_true(o->def >= 0 && o->def < n_choices);
+        } else {
+            assert_true(o->def >= o->low && o->def <= o->high);
+        }
+    }
+}
+
+static void assert_refused(const zo_problem *p, const char *name, zo_scalar value, zo_status code)
+{
+    const zo_named option = {name, value};
+    zo_solver_run *run = NULL;
+    zo_error err = {0};
+    char pointer[128];
+
+    snprintf(pointer, sizeof pointer, "/solver/options/%s", name);
+    assert_int_equal(zo_solver_run_new(subject, p, &option, 1, &run, &err), code);
+    assert_null(run);
+    assert_int_equal(err.code, code);
+    assert_string_equal(err.pointer, pointer);
+    assert_true(strlen(err.message) > 0);
+}
+
+static void a_bad_option_gives_its_pointer(void **state)
+{
+    const zo_scalar text = {.kind = ZO_STRING, .string = "no such choice"}, number = {.kind = ZO_NUMBER, .number = 1};
+    const zo_scalar fraction = {.kind = ZO_NUMBER, .number = 0.5}, nothing = {.kind = ZO_NULL};
+    struct bed bed;
+
+    (void)state;
+    assert_true(bed_open(&bed, subject, BED_BOX, 3, 1));
+    assert_refused(&bed.problem, "no_such_option", number, ZO_EMALFORMED);
+    for (size_t i = 0; i < subject->n_opts; i++) {
+        const zo_opt *o = &subject->opts[i];
+        assert_refused(&bed.problem, o->name, nothing, ZO_EMALFORMED);
+        switch (o->type) {
+        case ZO_OPT_TYPE_U64:
+            assert_refused(&bed.problem, o->name, fraction, ZO_EMALFORMED);
+            /* fall through */
+        case ZO_OPT_TYPE_F64:
+            assert_refused(&bed.problem, o->name, text, ZO_EMALFORMED);
+            assert_refused(&bed.problem, o->name, (zo_scalar){.kind = ZO_NUMBER, .number = o->low - 1}, ZO_EINVAL);
+            assert_refused(&bed.problem, o->name, (zo_scalar){.kind = ZO_NUMBER, .number = 2 * o->high + 1}, ZO_EINVAL);
+            break;
+        case ZO_OPT_TYPE_BOOL:
+            assert_refused(&bed.problem, o->name, number, ZO_EMALFORMED);
+            break;
+        case ZO_OPT_TYPE_ENUM:
+            assert_refused(&bed.problem, o->name, number, ZO_EMALFORMED);
+            assert_refused(&bed.problem, o->name, text, ZO_EINVAL);
+            break;
+        }
+    }
+    bed_close(&bed);
+}
+
+static void every_choice_of_an_option_runs(void **state)
+{
+    struct script script;
+    struct bed bed;
+
+    (void)state;
+    assert_true(bed_open(&bed, subject, BED_BOX, 3, 1));
+    script_serial(&script, 30);
+    for (size_t i = 0; i < subject->n_opts; i++) {
+        const zo_opt *o = &subject->opts[i];
+        for (size_t c = 0; o->type == ZO_OPT_TYPE_ENUM ? o->choices[c] != NULL : o->type == ZO_OPT_TYPE_BOOL && c < 2; c++) {
+            zo_named option = {o->name, {.kind = ZO_BOOLEAN, .boolean = c == 1}};
+            struct life l;
+            if (o->type == ZO_OPT_TYPE_ENUM)
+                option.value = (zo_scalar){.kind = ZO_STRING, .string = o->choices[c]};
+            life_start(&l, subject, &bed.problem);
+            zo_solver_run_free(l.run);
+            assert_int_equal(zo_solver_run_new(subject, &bed.problem, &option, 1, &l.run, NULL), ZO_OK);
+            life_play(&l, &script, 0, script.n);
+            life_end(&l);
+        }
+    }
+    bed_close(&bed);
+}
+
+/* ---- dimensions ---- */
+
+static void play_dimension(size_t n, size_t n_asks)
+{
+    struct script script;
+    struct bed bed;
+    struct life l;
+
+    assert_true(bed_open(&bed, subject, BED_BOX, n, 21));
+    life_start(&l, subject, &bed.problem);
+    script_serial(&script, n_asks);
+    life_play(&l, &script, 0, script.n);
+    script_mixed(&script, n_asks, 22);
+    life_play(&l, &script, 0, script.n);
+    for (size_t i = 0; i < l.n_asked && n > 0; i++)
+        assert_true(l.verdicts[i] != ZO_ASK_OK || isfinite(l.asked[i * n]));
+    assert_true(l.n_told >= (n > 0 ? n_asks : 0));
+    life_end(&l);
+    bed_close(&bed);
+}
+
+static void nothing_to_search_is_no_trouble(void **state)
+{
+    (void)state;
+    play_dimension(0, 40);
+}
+
+static void one_dimension_works(void **state)
+{
+    (void)state;
+    play_dimension(1, 150);
+}
+
+static void a_thousand_dimensions_work(void **state)
+{
+    (void)state;
+    play_dimension(1000, 40);
+}
+
+/* ---- tells ---- */
+
+static void mixed_spaces_constraints_and_objectives_work_if_declared(void **state)
+{
+    static const enum bed_kind kinds[] = {BED_MIXED, BED_CONSTRAINED, BED_OBJECTIVES};
+    struct script script;
+
+    (void)state;
+    for (size_t k = 0; k < ZO_LEN(kinds); k++) {
+        struct bed bed;
+        struct life l;
+        if (!bed_open(&bed, subject, kinds[k], 4, 31))
+            continue;
+        life_start(&l, subject, &bed.problem);
+        script_serial(&script, 100);
+        life_play(&l, &script, 0, script.n);
+        script_mixed(&script, 200, 32);
+        life_play(&l, &script, 0, script.n);
+        life_end(&l);
+        bed_close(&bed);
+    }
+}
+
+/* Nothing but bad news must neither stop the asks nor freeze them on one point. */
+static void asks_go_on_when_every_trial_ends_without_a_value(void **state)
+{
+    static const zo_outcome outcomes[] = {ZO_TOLD_INFEASIBLE, ZO_TOLD_FAILED, ZO_TOLD_STOPPED, ZO_TOLD_ABANDONED};
+
+    (void)state;
+    for (size_t k = 0; k < ZO_LEN(outcomes); k++) {
+        struct script script;
+        struct bed bed;
+        struct life l;
+        assert_true(bed_open(&bed, subject, BED_BOX, 2, 41));
+        script_serial(&script, 100);
+        for (size_t i = 0; i < script.n; i++)
+            script.ops[i].outcome = outcomes[k];
+        life_start(&l, subject, &bed.problem);
+        life_play(&l, &script, 0, script.n);
+        for (size_t i = 0; i < l.n_asked; i++) {
+            assert_int_equal(l.verdicts[i], ZO_ASK_OK);
+            assert_true(i == 0 || memcmp(l.asked + 2 * i, l.asked + 2 * (i - 1), 2 * sizeof *l.asked) != 0);
+        }
+        life_end(&l);
+        bed_close(&bed);
+    }
+}
+
+/* Batches told in order, backwards, and by chance: every order is taken, and the same order gives the same asks. */
+static void tells_come_in_any_order(void **state)
+{
+    enum { BATCH = 12, BATCHES = 10 };
+
+    (void)state;
+    for (uint64_t how = 0; how < 3; how++) {
+        struct bed bed;
+        struct life twins[2];
+        assert_true(bed_open(&bed, subject, BED_BOX, 3, 51));
+        for (size_t t = 0; t < 2; t++) {
+            struct life *l = &twins[t];
+            zo_portable1 g = zo_portable1_make(52);
+            life_start(l, subject, &bed.problem);
+            for (size_t k = 0; k < BATCHES; k++) {
+                for (size_t i = 0; i < BATCH; i++)
+                    life_step(l, &(struct op){.kind = OP_ASK}, 0);
+                while (l->n_running > 0)
+                    life_step(l, &(struct op){.kind = OP_TELL, .pick = how == 0 ? 0 : how == 1 ? l->n_running - 1 : zo_portable1_u64(&g)},
+                              0);
+            }
+            assert_true(l->n_told >= BATCHES);
+        }
+        assert_true(life_same(&twins[0], &twins[1], 0));
+        life_end(&twins[0]);
+        life_end(&twins[1]);
+        bed_close(&bed);
+    }
+}
+
+static void outside_points_are_taken_before_the_first_ask_and_between_any_two(void **state)
+{
+    struct script script;
+    struct bed bed;
+    struct life l;
+
+    (void)state;
+    assert_true(bed_open(&bed, subject, BED_BOX, 3, 61));
+    life_start(&l, subject, &bed.problem);
+    for (uint64_t i = 0; i < 50; i++)
+        life_step(&l, &(struct op){.kind = OP_BRING, .pick = i}, 0);
+    for (uint64_t i = 0; i < 100; i++) {
+        life_step(&l, &(struct op){.kind = OP_ASK}, 0);
+        life_step(&l, &(struct op){.kind = OP_BRING, .pick = 1000 + i}, 0);
+        life_step(&l, &(struct op){.kind = OP_TELL, .pick = i}, 0);
+    }
+    assert_int_equal(l.n_asked, 100);
+    script_serial(&script, 20);
+    life_play(&l, &script, 0, script.n);
+    life_end(&l);
+    bed_close(&bed);
+}
+
+static void many_asks_without_a_tell_are_all_answered_if_declared(void **state)
+{
+    enum { N_ASKS = 300, DIMS = 4 };
+    struct bed bed;
+    struct life l;
+
+    (void)state;
+    assert_true(bed_open(&bed, subject, BED_BOX, DIMS, 71));
+    life_start(&l, subject, &bed.problem);
+    for (size_t i = 0; i < N_ASKS; i++)
+        life_step(&l, &(struct op){.kind = OP_ASK}, 0);
+    if (subject->traits & ZO_TRAIT_PARALLEL) {
+        assert_int_equal(l.n_running, N_ASKS);
+        for (size_t i = 0; i < N_ASKS; i++)
+            for (size_t j = 0; j < i; j++)
+                assert_memory_not_equal(l.asked + i * DIMS, l.asked + j * DIMS, DIMS * sizeof *l.asked);
+    }
+    while (l.n_running > 0)
+        life_step(&l, &(struct op){.kind = OP_TELL}, 0);
+    life_step(&l, &(struct op){.kind = OP_ASK}, 0);
+    assert_int_equal(l.verdicts[l.n_asked - 1], ZO_ASK_OK);
+    life_end(&l);
+    bed_close(&bed);
+}
+
+/* ---- progress ---- */
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Solvers that learn nothing by design; auto may be running one of them. */
+static bool learns(zo_solver_run *run)
+{
+    zo_bundle facts;
+    bool yes;
+
+    zo_bundle_init(&facts);
+    assert_int_equal(zo_solver_run_describe(run, &facts, NULL), ZO_OK);
+    const char *core = zo_bundle_meta(&facts, "running");
+    core = core != NULL ? core : zo_solver_run_def(run)->name;
+    yes = strcmp(core, "random") != 0 && strcmp(core, "sobol") != 0;
+    zo_bundle_fini(&facts);
+    return yes;
+}
+
+/* The median over seeds of the best of N values on a sphere in [0,1]^4. N uniform points have a ball of radius r around the optimum
+ * empty with probability one half when N V_4 r^4 = ln 2, V_4 = pi^2/2. Even coverage comes near that or better; who learns, with
+ * 100 trials a dimension, reaches a hundredth of it. */
+static void the_sphere_is_descended(void **state)
+{
+    enum { SEEDS = 11, DIMS = 4, N_ASKS = 200, ROUNDS = 2 };
+    const double pi = 3.14159265358979323846, uniform = sqrt(log(2) / (ROUNDS * N_ASKS * pi * pi / 2));
+    struct script script;
+    double best[SEEDS];
+    bool does_learn = false;
+
+    (void)state;
+    script_serial(&script, N_ASKS);
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        struct bed bed;
+        struct life l;
+        assert_true(bed_open(&bed, subject, BED_BOX, DIMS, 1000 + seed));
+        life_start(&l, subject, &bed.problem);
+        does_learn = learns(l.run);
+        for (int round = 0; round < ROUNDS; round++) {
+            life_play(&l, &script, 0, script.n);
+            life_forget_records(&l);
+        }
+        best[seed] = l.best;
+        life_end(&l);
+        bed_close(&bed);
+    }
+    qsort(best, SEEDS, sizeof *best, ascending);
+    assert_true(best[SEEDS / 2] <= (does_learn ? 0.01 : 2) * uniform);
+    assert_true(does_learn || best[SEEDS / 2] >= 0.1 * uniform); /* uniform points can't be that lucky */
+}
+
+int main(int argc, char **argv)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_definition_is_complete),
+        cmocka_unit_test(every_default_is_in_range_and_inside_the_struct),
+        cmocka_unit_test(a_bad_option_gives_its_pointer),
+        cmocka_unit_test(every_choice_of_an_option_runs),
+        cmocka_unit_test(nothing_to_search_is_no_trouble),
+        cmocka_unit_test(one_dimension_works),
+        cmocka_unit_test(a_thousand_dimensions_work),
+        cmocka_unit_test(mixed_spaces_constraints_and_objectives_work_if_declared),
+        cmocka_unit_test(asks_go_on_when_every_trial_ends_without_a_value),
+        cmocka_unit_test(tells_come_in_any_order),
+        cmocka_unit_test(outside_points_are_taken_before_the_first_ask_and_between_any_two),
+        cmocka_unit_test(many_asks_without_a_tell_are_all_answered_if_declared),
+        cmocka_unit_test(the_sphere_is_descended),
+        cmocka_unit_test(equal_seeds_give_equal_asks),
+        cmocka_unit_test(another_seed_gives_other_asks),
+        cmocka_unit_test(a_snapshot_anywhere_goes_on_bit_for_bit),
+        cmocka_unit_test(saving_and_loading_a_snapshot_changes_no_byte),
+        cmocka_unit_test(a_snapshot_with_a_missing_field_is_refused),
+        cmocka_unit_test(a_life_rebuilt_from_outside_points_is_deterministic),
+        cmocka_unit_test(a_new_run_without_memory_fails_and_leaves_nothing),
+        cmocka_unit_test(asks_and_tells_without_memory_change_nothing),
+        cmocka_unit_test(saving_without_memory_changes_nothing),
+        cmocka_unit_test(loading_without_memory_fails_and_may_be_repeated),
+    };
+
+    if (argc != 2 || (subject = zo_solver_find(argv[1])) == NULL) {
+        fprintf(stderr, "usage: %s SOLVER (one of the registry)\n", argv[0]);
+        return 2;
+    }
+    return cmocka_run_group_tests_name(argv[1], tests, NULL, NULL);
+}
