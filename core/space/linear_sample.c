@@ -1,0 +1,205 @@
+/* Sampling: a walk of fixed length from the centre whose every step keeps the target distribution, which is uniform in the encoded
+ * cube, conditioned on the polytope. Steps along
+ *   one axis of a variable that no equation holds: a draw from its encoded interval, levels included (Gibbs);
+ *   two axes, where one equation ties the reals; or all of them, in the equations' null space: uniform on the chord in natural units,
+ *     accepted by the ratio of the densities where some scale is not linear (Metropolis);
+ *   the lattice of levels that equations tie: likewise, by whole steps. */
+#include "space/polytope.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SWEEPS = 12, FULL_STEPS = 60, FULL_STEPS_AT_MOST = 400 };
+
+struct walk {
+    const struct polytope *p;
+    zo_rng *rng;
+    bool curved;                   /* some variable's scale is not linear */
+    size_t n_tied_reals, *tied_reals;
+    double *x, *slack, *d, *g;
+};
+
+/* Log of the density of variable j, in natural units, that is uniform in encoded ones; up to a constant. */
+static double log_density(const struct polytope *p, size_t j, double x)
+{
+    const struct domain *d = p->domain[j];
+    double v;
+
+    if (d->scale == ZO_LINEAR)
+        return 0;
+    v = polytope_value(p, j, x);
+    if (d->levels > 0)
+        return log(domain_to_unit(d, v + d->step / 2) - domain_to_unit(d, v - d->step / 2));
+    return -log(d->scale == ZO_LOG ? v : d->low + d->high - v);
+}
+
+/* x += t d if the densities allow it. */
+static void go(struct walk *w, double t)
+{
+    const struct polytope *p = w->p;
+    double ratio = 0;
+
+    for (size_t j = 0; w->curved && j < p->n; j++)
+        if (w->d[j] != 0)
+            ratio += log_density(p, j, zo_clip(w->x[j] + t * w->d[j], 0, 1)) - log_density(p, j, w->x[j]);
+    if (w->curved && log(1 - zo_rng_uniform(w->rng)) > ratio)
+        return;
+    for (size_t j = 0; j < p->n; j++)
+        if (w->d[j] != 0) {
+            const double to = zo_clip(w->x[j] + t * w->d[j], 0, 1);
+            w->x[j] = j < p->n_real ? to : rint(to * polytope_level_count(p, j)) / polytope_level_count(p, j);
+        }
+    for (size_t i = 0; i < p->m; i++)
+        w->slack[i] -= t * w->g[i];
+}
+
+static double uniform_on(struct walk *w, double low, double high)
+{
+    return low + zo_rng_uniform(w->rng) * (high - low);
+}
+
+/* ---- one axis ---- */
+
+static double draw_real(struct walk *w, const struct domain *d, double low, double high)
+{
+    const double u = uniform_on(w, domain_to_unit(d, low), domain_to_unit(d, high));
+
+    return zo_clip(domain_from_unit(d, u), low, high);
+}
+
+static double draw_level(struct walk *w, size_t j, double from, double to)
+{
+    const struct domain *d = w->p->domain[j];
+    const double low = domain_level(d, from), high = domain_level(d, to);
+
+    if (d->scale == ZO_LINEAR)
+        return domain_level(d, from + (double)zo_rng_below(w->rng, (uint64_t)(to - from) + 1));
+    return zo_clip(domain_from_unit(d, uniform_on(w, domain_to_unit(d, low - d->step / 2), domain_to_unit(d, high + d->step / 2))), low,
+                   high);
+}
+
+static void axis_step(struct walk *w, size_t j)
+{
+    const struct polytope *p = w->p;
+    const struct chord c = polytope_axis_chord(p, w->x, j, w->slack);
+    const double before = w->x[j];
+    double v;
+
+    if (j < p->n_real) {
+        v = draw_real(w, p->domain[j], polytope_value(p, j, before + c.low), polytope_value(p, j, before + c.high));
+    } else {
+        const double steps = polytope_level_count(p, j), k = rint(before * steps);
+        v = draw_level(w, j, fmax(0, k + ceil(c.low * steps - 1e-9)), fmin(steps, k + floor(c.high * steps + 1e-9)));
+    }
+    w->x[j] = polytope_scaled(p, j, v);
+    for (size_t i = 0; i < p->m; i++)
+        w->slack[i] -= (w->x[j] - before) * p->cols[j * p->m + i];
+}
+
+/* ---- in the null space ---- */
+
+static void set_rates(struct walk *w)
+{
+    const struct polytope *p = w->p;
+
+    memset(w->g, 0, p->m * sizeof *w->g);
+    for (size_t j = 0; j < p->n; j++)
+        for (size_t i = 0; w->d[j] != 0 && i < p->m; i++)
+            w->g[i] += w->d[j] * p->cols[j * p->m + i];
+}
+
+/* Two of the reals that the one equation ties. */
+static void pair_step(struct walk *w)
+{
+    const struct polytope *p = w->p;
+    const size_t a = zo_rng_below(w->rng, w->n_tied_reals), b = zo_rng_below(w->rng, w->n_tied_reals - 1);
+    const size_t i = w->tied_reals[a], j = w->tied_reals[b + (b >= a)];
+
+    memset(w->d, 0, p->n * sizeof *w->d);
+    w->d[i] = p->Q[j];
+    w->d[j] = -p->Q[i];
+    set_rates(w);
+    const struct chord c = polytope_chord(p, w->x, w->d, w->slack, w->g);
+    go(w, uniform_on(w, c.low, c.high));
+}
+
+static void full_step(struct walk *w)
+{
+    const struct polytope *p = w->p;
+
+    memset(w->d, 0, p->n * sizeof *w->d);
+    zo_rng_normals(w->rng, p->n_real, w->d);
+    for (size_t pass = 0; pass < 2; pass++)
+        for (size_t k = 0; k < p->n_q; k++) {
+            const double *q = p->Q + k * p->n_real;
+            double f = 0;
+            for (size_t j = 0; j < p->n_real; j++)
+                f += q[j] * w->d[j];
+            for (size_t j = 0; j < p->n_real; j++)
+                w->d[j] -= f * q[j];
+        }
+    for (size_t j = 0; j < p->n_real; j++)
+        if (fabs(w->d[j]) < 1e-12) /* held by the equations, but for rounding */
+            w->d[j] = 0;
+    set_rates(w);
+    const struct chord c = polytope_chord(p, w->x, w->d, w->slack, w->g);
+    if (c.high > c.low && isfinite(c.high - c.low))
+        go(w, uniform_on(w, c.low, c.high));
+}
+
+/* A basis vector of the lattice, or the difference of two. */
+static void lattice_step(struct walk *w)
+{
+    const struct polytope *p = w->p;
+    const size_t a = zo_rng_below(w->rng, p->n_moves), b = zo_rng_below(w->rng, p->n_moves);
+
+    for (size_t j = 0; j < p->n; j++)
+        w->d[j] = p->moves[a * p->n + j] - (a != b ? p->moves[b * p->n + j] : 0);
+    set_rates(w);
+    const struct chord c = polytope_chord(p, w->x, w->d, w->slack, w->g);
+    const double from = ceil(c.low - 1e-9), to = floor(c.high + 1e-9);
+    if (to > from && to - from < MAX_INTEGER)
+        go(w, from + (double)zo_rng_below(w->rng, (uint64_t)(to - from) + 1));
+}
+
+static void walk_on(struct walk *w)
+{
+    const struct polytope *p = w->p;
+    const size_t full = p->n_real == 0 ? 0 : FULL_STEPS + 2 * p->n_real < FULL_STEPS_AT_MOST ? FULL_STEPS + 2 * p->n_real : FULL_STEPS_AT_MOST;
+
+    for (size_t sweep = 0; sweep < SWEEPS; sweep++) {
+        equations_restore(p, w->x);
+        polytope_slack(p, w->x, w->slack);
+        for (size_t k = 0; k < full / SWEEPS; k++)
+            full_step(w);
+        for (size_t k = 0; k < 2 * p->n_moves; k++)
+            lattice_step(w);
+        for (size_t k = 0; p->n_q == 1 && w->n_tied_reals > 1 && k < 2 * w->n_tied_reals; k++)
+            pair_step(w);
+        for (size_t j = 0; j < p->n; j++)
+            if (!p->tied[j])
+                axis_step(w, j);
+    }
+    equations_restore(p, w->x);
+}
+
+void linear_sample(const zo_space *s, zo_rng *rng, double *v)
+{
+    const struct polytope *p = s->linear;
+    double x[MAX_VARIABLES], d[MAX_VARIABLES], slack[MAX_LINEAR], g[MAX_LINEAR];
+    size_t tied_reals[MAX_VARIABLES];
+    struct walk w = {.p = p, .rng = rng, .tied_reals = tied_reals, .x = x, .slack = slack, .d = d, .g = g};
+
+    memcpy(x, p->centre, p->n * sizeof *x);
+    for (size_t j = 0; j < p->n; j++)
+        w.curved |= p->domain[j]->scale != ZO_LINEAR;
+    for (size_t j = 0; j < p->n_real; j++)
+        if (p->tied[j])
+            tied_reals[w.n_tied_reals++] = j;
+    walk_on(&w);
+    for (size_t j = 0; j < p->n; j++)
+        d[j] = polytope_value(p, j, x[j]);
+    const bool fine = polytope_holds(p, d, 0.1); /* but for rounding, always */
+    for (size_t j = 0; j < p->n; j++)
+        v[p->dim[j]] = fine ? d[j] : p->centre_v[j];
+}
