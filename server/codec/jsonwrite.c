@@ -57,7 +57,7 @@ static char *reserve(zo_json *w, size_t n)
     return text + w->len;
 }
 
-void zo_json_text(zo_json *w, const char *text, size_t n)
+static void append(zo_json *w, const char *text, size_t n)
 {
     char *to = reserve(w, n);
 
@@ -65,6 +65,13 @@ void zo_json_text(zo_json *w, const char *text, size_t n)
         return;
     memcpy(to, text, n);
     w->len += n;
+}
+
+/* A new line of JSON lines starts afresh. */
+void zo_json_text(zo_json *w, const char *text, size_t n)
+{
+    append(w, text, n);
+    w->comma = false;
 }
 
 void zo_json_textf(zo_json *w, const char *fmt, ...)
@@ -84,6 +91,7 @@ void zo_json_textf(zo_json *w, const char *fmt, ...)
         vsnprintf(to, (size_t)n + 1, fmt, ap);
         va_end(ap);
         w->len += (size_t)n;
+        w->comma = false;
     }
 }
 
@@ -204,7 +212,7 @@ static void put_escape(zo_json *w, unsigned char c)
     default:
         n = 6;
     }
-    zo_json_text(w, text, n);
+    append(w, text, n);
 }
 
 static void put_quoted(zo_json *w, const char *s, size_t n)
@@ -221,14 +229,14 @@ static void put_quoted(zo_json *w, const char *s, size_t n)
             i += len;
             continue;
         }
-        zo_json_text(w, s + run, i - run);
+        append(w, s + run, i - run);
         if (c < 0x80)
             put_escape(w, c);
         else
-            zo_json_text(w, "\xEF\xBF\xBD", 3);
+            append(w, "\xEF\xBF\xBD", 3);
         run = ++i;
     }
-    zo_json_text(w, s + run, n - run);
+    append(w, s + run, n - run);
     put(w, '"');
 }
 
@@ -257,7 +265,7 @@ void zo_json_string(zo_json *w, const char *s)
 void zo_json_raw(zo_json *w, const char *text, size_t n)
 {
     separate(w);
-    zo_json_text(w, text, n);
+    append(w, text, n);
 }
 
 void zo_json_u64(zo_json *w, uint64_t v)

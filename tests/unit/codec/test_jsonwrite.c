@@ -202,6 +202,23 @@ static void commas_stand_between_values_only(void **state)
     zo_free(text);
 }
 
+static void each_line_of_json_lines_starts_afresh(void **state)
+{
+    zo_json w;
+
+    (void)state;
+    zo_json_init(&w);
+    for (int i = 0; i < 2; i++) {
+        zo_json_begin_object(&w);
+        zo_json_key_u64(&w, "a", (uint64_t)i);
+        zo_json_end_object(&w);
+        zo_json_text(&w, "\n", 1);
+    }
+    char *text = zo_json_take(&w, NULL);
+    assert_string_equal(text, "{\"a\":0}\n{\"a\":1}\n");
+    zo_free(text);
+}
+
 /* Any bytes at all: jansson, an independent reader that checks UTF-8 and escapes, must get back the same characters. */
 static void strings_survive_another_reader(void **state)
 {
@@ -326,6 +343,7 @@ int main(void)
         cmocka_unit_test(the_table_of_powers_is_exact_where_it_can_be),
         cmocka_unit_test(integers_are_whole),
         cmocka_unit_test(commas_stand_between_values_only),
+        cmocka_unit_test(each_line_of_json_lines_starts_afresh),
         cmocka_unit_test(strings_survive_another_reader),
         cmocka_unit_test(times_agree_with_the_c_library),
         cmocka_unit_test(durations_use_the_largest_unit_that_divides),
