@@ -7,9 +7,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <jansson.h>
 
 #include "cli.h"
+#include "codec/jsonread.h"
 
 static const struct command {
     const char *name;
@@ -115,7 +115,7 @@ int main(int argc, char **argv)
 {
     reexecute_with_environment(argv);
     limit_process();
-    json_set_alloc_funcs(zo_malloc, zo_free);
+    zo_json_start();
     const char *name = argc > 1 ? argv[1] : NULL;
     if (name == NULL) {
         help(stderr);

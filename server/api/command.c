@@ -454,7 +454,7 @@ void zo_api_finished(zo_cmd *list, void *app)
         api_cmd *c = (api_cmd *)(void *)cmd;
 
         next = cmd->next; /* gone with the request */
-        if (cmd->status != ZO_OK) {
+        if (cmd->status != ZO_OK && c->req) {
             cmd->err.code = cmd->status;
             zo_req_problem(c->req, &cmd->err);
         }

@@ -15,7 +15,7 @@ enum { API_TENANT = 1 };
 typedef struct api_cmd api_cmd;
 struct api_cmd {
     zo_cmd cmd;                  /* first: the runtime's view */
-    zo_req *req;
+    zo_req *req;                 /* NULL for a command of ours (a stream's page): finish sees to its end */
     zo_app *app;
     zo_status (*work)(api_cmd *c, zo_ctx *x, zo_error *err); /* [worker] */
     void (*finish)(api_cmd *c);  /* [any] in place of giving the request back; NULL: the usual end */

@@ -1,0 +1,210 @@
+/* Ask, its long-poll, and exchange: tell, then ask, as one command.
+ *
+ * A long-poll is a command that parks while the solver must wait for results: the runtime runs it again after each change of the study,
+ * and for the last time when its time is up, its client has left or the daemon drains. */
+#include <string.h>
+
+#include "api/handlers.h"
+#include "api/study_json.h"
+#include "api/tell.h"
+#include "api/trial_json.h"
+#include "base/clock.h"
+#include "codec/jsonread.h"
+
+enum { MAX_COUNT = 1000, MAX_WAIT_MS = 30000, WORKER_BYTES = 128 };
+
+struct ask_in {
+    uint64_t count;
+    const json_t *lease;
+    const char *worker;
+    bool resume;
+};
+static const zo_field ask_fields[] = {
+    {"count", ZO_F_U64, offsetof(struct ask_in, count), false, 1, MAX_COUNT},
+    {"lease", ZO_F_ANY, offsetof(struct ask_in, lease), false, 0, 0},
+    {"worker", ZO_F_STRING, offsetof(struct ask_in, worker), false, 1, WORKER_BYTES},
+    {"resume", ZO_F_BOOL, offsetof(struct ask_in, resume), false, 0, 0},
+};
+
+/* doc NULL: all defaults. Strings are lent by doc. */
+static zo_status read_ask(const json_t *doc, zo_ask_args *out, zo_error *err)
+{
+    struct ask_in in = {.count = 1};
+    zo_status rc;
+
+    *out = (zo_ask_args){.count = 1};
+    if (!doc)
+        return ZO_OK;
+    if ((rc = zo_json_read(doc, ask_fields, ZO_LEN(ask_fields), &in, NULL, err)) != ZO_OK)
+        return rc;
+    if (in.lease && (rc = api_read_lease(in.lease, &out->lease_ms, err)) != ZO_OK)
+        return api_at(err, rc, "lease");
+    if (in.resume && !in.worker)
+        return zo_fail(err, ZO_EINVAL, "/worker", "resume needs the worker's name");
+    out->count = (size_t)in.count;
+    out->worker = in.worker;
+    out->resume = in.resume;
+    return ZO_OK;
+}
+
+static void write_ask(const zo_ask_reply *r, const zo_study *s, zo_json *w)
+{
+    zo_json_begin_object(w);
+    zo_json_key(w, "trials");
+    zo_api_trials_write(s, r->numbers, r->n, w);
+    if (r->reason) {
+        zo_json_key_string(w, "state", zo_study_state_name(r->state));
+        zo_json_key_string(w, "reason", r->reason);
+        if (r->retry_after_s > 0)
+            zo_json_key_double(w, "retry_after", r->retry_after_s);
+    }
+    zo_json_end_object(w);
+}
+
+/* ---- ask ---- */
+
+static zo_status work_ask(api_cmd *c, zo_ctx *x, zo_error *err)
+{
+    zo_ask_args args;
+    zo_ask_reply reply;
+    json_t *doc;
+    zo_json w;
+    zo_status rc;
+
+    if ((rc = api_parse(c, &doc, err)) != ZO_OK)
+        return rc;
+    if ((rc = read_ask(doc, &args, err)) == ZO_OK)
+        rc = zo_study_ask(x->study, &args, x->now, x->events, x->scratch, &reply, err);
+    json_decref(doc);
+    if (rc != ZO_OK)
+        return rc;
+    if (c->may_wait && !x->timed_out && reply.n == 0 && reply.reason && strcmp(reply.reason, "waiting") == 0) {
+        c->wait = true;
+        return ZO_OK;
+    }
+    zo_json_init(&w);
+    write_ask(&reply, x->study, &w);
+    api_reply(c, 200, &w);
+    return ZO_OK;
+}
+
+static void client_left(zo_req *req, void *ctx)
+{
+    api_cmd *c = ctx;
+
+    (void)req;
+    zo_runtime_gone(c->app->runtime, &c->cmd);
+}
+
+static zo_status read_wait(const zo_req *req, int64_t *ms_out, zo_error *err)
+{
+    const char *text = zo_req_query(req, "wait");
+
+    *ms_out = 0;
+    if (!text)
+        return ZO_OK;
+    if (zo_duration_parse(text, ms_out, NULL) != ZO_OK)
+        return zo_fail(err, ZO_EMALFORMED, "", "query parameter wait must be a duration such as 10s");
+    if (*ms_out > MAX_WAIT_MS)
+        return zo_fail(err, ZO_EINVAL, "", "query parameter wait is at most 30s");
+    return ZO_OK;
+}
+
+zo_status api_ask(zo_req *req, zo_error *err)
+{
+    static const char *const allowed[] = {"wait"};
+    int64_t wait_ms;
+    api_cmd *c;
+    zo_status rc;
+
+    if (!api_accepts(req, api_json_type, NULL))
+        return ZO_OK;
+    if ((rc = api_begin(req, sizeof *c, work_ask, allowed, ZO_LEN(allowed), &c, err)) != ZO_OK ||
+        (rc = read_wait(req, &wait_ms, err)) != ZO_OK)
+        return rc;
+    if (wait_ms > 0) {
+        c->may_wait = true;
+        c->cmd.wait_until_ms = zo_clock_mono_ms() + wait_ms;
+        zo_req_on_gone(req, client_left, c); /* so that no trial goes to a client that has left */
+    } else {
+        c->histogram = &zo_metric.ask_us;
+    }
+    api_submit_study(c);
+    return ZO_OK;
+}
+
+/* ---- exchange ---- */
+
+struct exchange_in {
+    const json_t *tell, *ask;
+};
+static const zo_field exchange_fields[] = {
+    {"tell", ZO_F_OBJECT, offsetof(struct exchange_in, tell), false, 0, 0},
+    {"ask", ZO_F_OBJECT, offsetof(struct exchange_in, ask), false, 0, 0},
+};
+
+/* All that can be refused is refused before the tell changes anything. */
+static zo_status exchange(const json_t *doc, zo_ctx *x, zo_json *w, zo_error *err)
+{
+    struct exchange_in in = {0};
+    api_results results = {0};
+    zo_ask_args args;
+    zo_ask_reply reply;
+    zo_status rc;
+
+    if ((rc = zo_json_read(doc, exchange_fields, ZO_LEN(exchange_fields), &in, NULL, err)) != ZO_OK)
+        return rc;
+    if (!in.tell && !in.ask)
+        return zo_fail(err, ZO_EMALFORMED, "", "give tell, ask or both");
+    if (in.tell && (rc = api_results_read(in.tell, x->study, x->scratch, &results, err)) != ZO_OK)
+        return api_at(err, rc, "tell");
+    if (in.ask && (rc = read_ask(in.ask, &args, err)) != ZO_OK)
+        return api_at(err, rc, "ask");
+    if (in.tell && (rc = api_results_apply(&results, x, err)) != ZO_OK)
+        return api_at(err, rc, "tell");
+    zo_json_begin_object(w);
+    if (in.tell) {
+        zo_json_key(w, "tell");
+        api_results_write(&results, x->study, w);
+    }
+    if (in.ask) {
+        if ((rc = zo_study_ask(x->study, &args, x->now, x->events, x->scratch, &reply, err)) != ZO_OK)
+            return api_at(err, rc, "ask");
+        zo_json_key(w, "ask");
+        write_ask(&reply, x->study, w);
+    }
+    zo_json_end_object(w);
+    return ZO_OK;
+}
+
+static zo_status work_exchange(api_cmd *c, zo_ctx *x, zo_error *err)
+{
+    json_t *doc;
+    zo_json w;
+    zo_status rc;
+
+    if ((rc = api_parse(c, &doc, err)) != ZO_OK)
+        return rc;
+    zo_json_init(&w);
+    rc = exchange(doc, x, &w, err);
+    json_decref(doc);
+    if (rc != ZO_OK) {
+        zo_json_fini(&w);
+        return rc;
+    }
+    api_reply(c, 200, &w);
+    return ZO_OK;
+}
+
+zo_status api_exchange(zo_req *req, zo_error *err)
+{
+    api_cmd *c;
+    zo_status rc;
+
+    if (!api_accepts(req, api_json_type, NULL))
+        return ZO_OK;
+    if ((rc = api_begin(req, sizeof *c, work_exchange, NULL, 0, &c, err)) != ZO_OK)
+        return rc;
+    api_submit_study(c);
+    return ZO_OK;
+}
