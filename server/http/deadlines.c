@@ -8,6 +8,10 @@
  * one that has not completed a request, and above 95 % the one idle longest: whoever sends whole requests gets through
  * an attack of those who don't.
  *
+ * The library also misses the end of a peer's sending when it comes together with data (its events are edge triggered
+ * and it reads short), so waiting connections are looked at for it: the fresh ones at each turn, the others once after
+ * they have moved.
+ *
  * To cut is to shut the socket down; the library notices and closes. One that has begun a request is told 408 first. */
 #include "http/internal.h"
 
@@ -82,12 +86,17 @@ static void say_timeout(struct http_conn *c)
         c->req->status = 408;
 }
 
+static void hang_up(struct http_conn *c)
+{
+    move(c, CONN_CUT);
+    shutdown(c->fd, SHUT_RDWR);
+}
+
 static void cut(struct http_conn *c)
 {
     if (has_begun(c))
         say_timeout(c);
-    move(c, CONN_CUT);
-    shutdown(c->fd, SHUT_RDWR);
+    hang_up(c);
 }
 
 static bool is_above(const zo_http *h, unsigned percent)
@@ -180,6 +189,12 @@ void http_conn_idle(struct http_conn *c)
 {
     move(c, CONN_IDLE);
     c->deadline = now_ms(c->http) + c->http->o.next_request_ms;
+    c->settled = false;
+}
+
+void http_conn_moved(struct http_conn *c)
+{
+    c->settled = false;
 }
 
 static bool is_late(const struct http_conn *c, int64_t now)
@@ -194,15 +209,29 @@ static bool is_late(const struct http_conn *c, int64_t now)
     return is_slow || now >= r->start_ms + c->http->o.request_ms;
 }
 
+/* The peer has sent all it will, and it is no whole request. */
+static bool has_ended(struct http_conn *c)
+{
+    char byte;
+
+    if (c->list == CONN_BUSY || c->settled)
+        return false;
+    c->settled = c->list != CONN_FRESH;
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 void http_reap(uv_timer_t *t)
 {
     zo_http *h = t->data;
     const int64_t now = now_ms(h);
+    const bool is_behind = uv_is_active((uv_handle_t *)&h->idle); /* the library has bytes it has not looked at yet */
 
     for (conn_list list = CONN_FRESH; list < CONN_CUT; list++)
         for (struct http_conn *c = h->conns[list].first, *next; c; c = next) {
             next = c->next;
             if (is_late(c, now))
                 cut(c);
+            else if (!is_behind && has_ended(c))
+                hang_up(c);
         }
 }

@@ -19,9 +19,11 @@ void *http_on_target(void *cls, const char *target, struct MHD_Connection *mhd)
     struct http_conn *c = conn_of(mhd);
 
     (void)cls;
-    if (c)
-        c->req = http_request_new(c, target);
-    return c ? c->req : NULL;
+    if (!c)
+        return NULL;
+    http_conn_moved(c);
+    c->req = http_request_new(c, target);
+    return c->req;
 }
 
 static void end(struct http_conn *c, bool sent)
@@ -326,6 +328,7 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *c, const char 
         return finish(r);
     if (*upload_bytes == 0)
         return handle(r);
+    http_conn_moved(r->conn);
     const bool ok = take_body(r, upload, *upload_bytes);
     *upload_bytes = 0;
     return ok ? MHD_YES : MHD_NO;

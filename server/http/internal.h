@@ -160,6 +160,7 @@ struct http_conn {
     conn_list list;
     struct http_conn *prev, *next;
     int64_t deadline; /* loop time; INT64_MAX: none */
+    bool settled;     /* looked for a half-close since it last moved */
     zo_req *req;
 };
 
@@ -168,6 +169,7 @@ void http_conn_busy(struct http_conn *c);     /* its request is complete */
 void http_conn_waiting(struct http_conn *c);  /* suspended: no deadline */
 void http_conn_replying(struct http_conn *c); /* a reply, or a stream's next chunk, is on its way */
 void http_conn_idle(struct http_conn *c);     /* the reply has been sent */
+void http_conn_moved(struct http_conn *c);    /* a request line or a piece of a body has come */
 void http_reap(uv_timer_t *t);
 
 /* ---- inbox.c: from any thread to the loop ---- */

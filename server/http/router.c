@@ -130,6 +130,8 @@ static const struct node *walk(const struct node *n, const char *path, struct ht
 
     if (*path == '\0')
         return n->is_end ? n : NULL;
+    if (*path != '/')
+        return NULL;
     const char *segment = path + 1;
     const size_t bytes = strcspn(segment, "/");
     if ((next = find_literal(n, segment, bytes)) && (end = walk(next, segment + bytes, m)))
