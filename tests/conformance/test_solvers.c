@@ -374,6 +374,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(asks_and_tells_without_memory_change_nothing),
         cmocka_unit_test(saving_without_memory_changes_nothing),
         cmocka_unit_test(loading_without_memory_fails_and_may_be_repeated),
+        cmocka_unit_test(asks_are_those_of_the_version),
     };
 
     if (argc != 2 || (subject = zo_solver_find(argv[1])) == NULL) {

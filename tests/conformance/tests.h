@@ -20,4 +20,7 @@ void asks_and_tells_without_memory_change_nothing(void **state);
 void saving_without_memory_changes_nothing(void **state);
 void loading_without_memory_fails_and_may_be_repeated(void **state);
 
+/* test_golden.c */
+void asks_are_those_of_the_version(void **state);
+
 #endif
