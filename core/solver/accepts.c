@@ -38,6 +38,7 @@ zo_status zo_solver_accepts(const zo_solver *s, const zo_problem *p, zo_error *e
         return zo_fail(err, ZO_EUNSUPPORTED, "/solver/name", "solver '%s' does not support this oracle", s->name);
     for (size_t i = 0; i < ZO_LEN(needs); i++)
         if (needs[i].needed && (s->traits & needs[i].trait) == 0)
-            return zo_fail(err, ZO_EUNSUPPORTED, "/solver/name", "solver '%s' does not support %s", s->name, needs[i].feature);
+            return zo_fail(err, ZO_EUNSUPPORTED, "/solver/name", "solver '%s' does not support %s", s->name,
+                           needs[i].feature);
     return ZO_OK;
 }

@@ -49,10 +49,12 @@ static zo_status check(const zo_opt *o, const zo_scalar *given, zo_error *err)
         if (o->type == ZO_OPT_TYPE_U64 && x != floor(x)) /* also NaN */
             return zo_fail(err, ZO_EMALFORMED, "", "option '%s' is a whole number", o->name);
         if (!(x >= o->low && x <= o->high))
-            return zo_fail(err, ZO_EINVAL, "", "option '%s' is %g; it must be between %g and %g", o->name, x, o->low, o->high);
+            return zo_fail(err, ZO_EINVAL, "", "option '%s' is %g; it must be between %g and %g", o->name, x, o->low,
+                           o->high);
         return ZO_OK;
     case ZO_OPT_TYPE_BOOL:
-        return given->kind == ZO_BOOLEAN ? ZO_OK : zo_fail(err, ZO_EMALFORMED, "", "option '%s' is true or false", o->name);
+        return given->kind == ZO_BOOLEAN ? ZO_OK
+                                         : zo_fail(err, ZO_EMALFORMED, "", "option '%s' is true or false", o->name);
     case ZO_OPT_TYPE_ENUM:
         if (given->kind != ZO_STRING)
             return zo_fail(err, ZO_EMALFORMED, "", "option '%s' is a string", o->name);

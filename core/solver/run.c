@@ -37,8 +37,8 @@ static zo_status start(zo_solver_run *r, const zo_named *options, size_t n_optio
     return ZO_OK;
 }
 
-zo_status zo_solver_run_new(const zo_solver *s, const zo_problem *p, const zo_named *options, size_t n_options, zo_solver_run **out,
-                            zo_error *err)
+zo_status zo_solver_run_new(const zo_solver *s, const zo_problem *p, const zo_named *options, size_t n_options,
+                            zo_solver_run **out, zo_error *err)
 {
     zo_solver_run *r;
     zo_status rc;

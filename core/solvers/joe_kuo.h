@@ -1,9 +1,11 @@
-/* Direction numbers of Joe and Kuo, set new-joe-kuo-6.21201, as far as the primitive polynomials of degree 16: dimensions 2 to 5715.
- * (Dimension 1 is van der Corput's sequence and needs none.) Rows follow one another by rising degree s; a row is a, m_1 .. m_s, where
- * x^s + a_1 x^(s-1) + .. + a_(s-1) x + 1 is the polynomial, a = a_1 .. a_(s-1) in binary, and m_i are odd and below 2^i.
- * Source: "Constructing Sobol sequences with better two-dimensional projections", Joe and Kuo, SIAM J. Sci. Comput. 30(5), 2008,
- *         doi:10.1137/070709359; licence in NOTICE. Taken from SciPy 1.10's scipy/stats/_sobol_direction_numbers.npz: its arrays
- *         poly (with both end bits) and vinit hold the same numbers; poly >> 1 without the top bit is a. */
+/* Direction numbers of Joe and Kuo, set new-joe-kuo-6.21201, as far as the primitive polynomials of degree 16:
+ * dimensions 2 to 5715. (Dimension 1 is van der Corput's sequence and needs none.)
+ * Rows follow one another by rising degree s. A row is a, m_1 .. m_s: the polynomial is
+ * x^s + a_1 x^(s-1) + .. + a_(s-1) x + 1 with a = a_1 .. a_(s-1) in binary; m_i is odd and below 2^i.
+ * Source: "Constructing Sobol sequences with better two-dimensional projections", Joe and Kuo, SIAM J. Sci. Comput.
+ *         30(5), 2008, doi:10.1137/070709359. Their licence is in NOTICE.
+ * Taken from SciPy 1.10's scipy/stats/_sobol_direction_numbers.npz, which holds the same numbers in its arrays poly (a
+ * with a bit before and after it) and vinit. */
 #ifndef ZO_SOLVERS_JOE_KUO_H
 #define ZO_SOLVERS_JOE_KUO_H
 
@@ -12,7 +14,8 @@
 enum { JOE_KUO_DEGREE = 16, JOE_KUO_DIMS = 5715 };
 
 /* Number of rows of each degree: all primitive polynomials over GF(2) of that degree. */
-static const uint16_t joe_kuo_rows[JOE_KUO_DEGREE + 1] = {0, 1, 1, 2, 2, 6, 6, 18, 16, 48, 60, 176, 144, 630, 756, 1800, 2048};
+static const uint16_t joe_kuo_rows[JOE_KUO_DEGREE + 1] = {0,  1,  1,   2,   2,   6,   6,    18,  16,
+                                                          48, 60, 176, 144, 630, 756, 1800, 2048};
 
 /* clang-format off */
 static const uint16_t joe_kuo[] = {

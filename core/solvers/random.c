@@ -1,5 +1,5 @@
-/* Random search: independent points, uniform over the encoded cube (with linear constraints over the feasible part of it).
- * Oracle: value or steps.  Space: any.  Batch: any.  Cost: O(n) an ask.  A trial's point depends on seed and number alone.
+/* Random search: independent points, uniform over the encoded cube or the part of it that linear constraints leave.
+ * Oracle: value or steps.  Space: any.  Batch: any.  Cost: O(n) an ask.  A point depends on seed and number alone.
  * Source: "Random search for hyper-parameter optimization", Bergstra and Bengio, JMLR 13, 2012. */
 #include "zeroth/solver.h"
 

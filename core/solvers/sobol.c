@@ -1,14 +1,17 @@
 /* Sobol's sequence, Owen-scrambled: every block of 2^k points fills the cube evenly, and each point alone is uniform.
- * Point i is the XOR of the direction numbers V_k over the bits k of Gray's code of i: O(n log i) by random access, no running sum.
- * Nested uniform scrambling: binary digit b of a coordinate is flipped by a random bit of its own for each value of the digits before
- * it. That bit is read from a counter-based generator at the place that the digits name, so the whole tree of flips is two words.
- * Oracle: value or steps.  Space: any; a level or choice is a cell of the unit interval.  Batch: any.  Cost: O(n) an ask, no tell.
- * The index counts own asks, so points that others bring leave no holes. The scramble is drawn at the first ask of a life: a state
- * rebuilt from outside points alone has lost its index, and goes on with fresh points instead of repeating the old ones.
- * Departure: points outside linear constraints are passed over; where TRIES in a row are outside, a uniform feasible one takes over.
- * Sources: "Constructing Sobol sequences with better two-dimensional projections", Joe and Kuo, SIAM J. Sci. Comput. 30(5), 2008,
- *          doi:10.1137/070709359; "Scrambling Sobol' and Niederreiter-Xing points", Owen, J. Complexity 14(4), 1998,
- *          doi:10.1006/jcom.1998.0487. */
+ * Point i is the XOR of the direction numbers V_k over the bits k of Gray's code of i: random access, no running sum.
+ * Nested uniform scrambling: binary digit b of a coordinate is flipped by a random bit of its own for each value of the
+ * digits before it. The bit is read from a counter-based generator at the place that those digits name, so that the
+ * whole tree of flips is one key.
+ * Oracle: value or steps.  Space: any; a level or choice is a cell of the unit interval.  Batch: any.
+ * Cost: O(n log i) an ask, no tell.
+ * The index counts own asks, so points that others bring leave no holes. The scramble is drawn at a life's first ask: a
+ * state rebuilt from outside points alone has lost its index, and goes on with fresh points, not the old ones again.
+ * Departure: points outside linear constraints are passed over; where TRIES in a row are outside, a uniform feasible
+ * point takes their place.
+ * Sources: "Constructing Sobol sequences with better two-dimensional projections", Joe and Kuo, SIAM J. Sci. Comput.
+ *          30(5), 2008, doi:10.1137/070709359; "Scrambling Sobol' and Niederreiter-Xing points", Owen, J. Complexity
+ *          14(4), 1998, doi:10.1006/jcom.1998.0487. */
 #include <string.h>
 
 #include "solvers/joe_kuo.h"
@@ -72,7 +75,8 @@ static zo_status sobol_init(void *self, const zo_problem *p, const void *opts, z
 
     (void)rng;
     if (p->n > JOE_KUO_DIMS)
-        return zo_fail(err, ZO_EUNSUPPORTED, "", "solver 'sobol' does not support more than %d dimensions", (int)JOE_KUO_DIMS);
+        return zo_fail(err, ZO_EUNSUPPORTED, "", "solver 'sobol' does not support more than %d dimensions",
+                       (int)JOE_KUO_DIMS);
     s->o = *(const struct sobol_opts *)opts;
     s->n = p->n;
     s->space = linear ? p->space : NULL;
@@ -86,8 +90,8 @@ static zo_status sobol_init(void *self, const zo_problem *p, const void *opts, z
     return ZO_OK;
 }
 
-/* Digits y of one coordinate, scrambled: node 1, 2-3, 4-7 ... of the tree is the place of digit 0, 1, 2 ...; the word below the last
- * digit is the rest of the number, which no two points share. */
+/* Digits y of one coordinate, scrambled: node 1, 2-3, 4-7 ... of the tree is the place of digit 0, 1, 2 ...; the word
+ * below the last digit is the rest of the number, which no two points share. */
 static double scramble(uint64_t key, uint32_t y)
 {
     uint64_t flips = 0;

@@ -23,8 +23,8 @@ static zo_space *open_space(const zo_param_spec *params, size_t n)
 
 static zo_space *open_mixed(uint32_t traits)
 {
-    static const zo_scalar words[] = {{.kind = ZO_STRING, .string = "a"}, {.kind = ZO_STRING, .string = "b"},
-                                      {.kind = ZO_STRING, .string = "c"}};
+    static const zo_scalar words[] = {
+        {.kind = ZO_STRING, .string = "a"}, {.kind = ZO_STRING, .string = "b"}, {.kind = ZO_STRING, .string = "c"}};
     static const zo_when when_a = {.parent = "category", .values = words, .n_values = 1};
     zo_param_spec params[9] = {
         {.name = "real", .type = ZO_FLOAT, .low = -2, .high = 3},
@@ -41,7 +41,8 @@ static zo_space *open_mixed(uint32_t traits)
     if (traits & ZO_TRAIT_CATEGORY)
         params[n++] = (zo_param_spec){.name = "category", .type = ZO_CATEGORICAL, .choices = words, .n_choices = 3};
     if (traits & ZO_TRAIT_CATEGORY && traits & ZO_TRAIT_CONDITIONAL)
-        params[n++] = (zo_param_spec){.name = "child", .type = ZO_FLOAT, .low = 0, .high = 1, .when = &when_a, .n_when = 1};
+        params[n++] =
+            (zo_param_spec){.name = "child", .type = ZO_FLOAT, .low = 0, .high = 1, .when = &when_a, .n_when = 1};
     return open_space(params, n);
 }
 
@@ -103,7 +104,9 @@ void script_mixed(struct script *s, size_t n_ops, uint64_t seed)
     for (size_t i = 0; i < n_ops; i++) {
         const uint64_t dice = zo_portable1_u64(&g) % 20;
         s->ops[i] = (struct op){
-            .kind = dice < 10 ? OP_ASK : dice < 18 ? OP_TELL : OP_BRING,
+            .kind = dice < 10   ? OP_ASK
+                    : dice < 18 ? OP_TELL
+                                : OP_BRING,
             .pick = zo_portable1_u64(&g),
             .outcome = zo_portable1_u64(&g) % 4 ? ZO_TOLD_COMPLETE : outcomes[zo_portable1_u64(&g) % 4],
             .has_values = zo_portable1_u64(&g) & 1,
@@ -194,7 +197,8 @@ static zo_status act_ask(struct life *l, void *arg, zo_error *err)
 static bool step_ask(struct life *l, uint64_t fault)
 {
     const size_t n = l->problem->n, at = l->n_running;
-    zo_proposal p = {.number = l->next, .x = l->x + at * n, .memo = l->memo_bytes ? l->memo + at * l->memo_bytes : NULL};
+    zo_proposal p = {
+        .number = l->next, .x = l->x + at * n, .memo = l->memo_bytes ? l->memo + at * l->memo_bytes : NULL};
     const bool struck = armed(fault, act_ask, l, &p);
 
     for (size_t i = 0; i < n && p.verdict == ZO_ASK_OK; i++)
@@ -212,8 +216,8 @@ static zo_status act_tell(struct life *l, void *arg, zo_error *err)
     return zo_solver_run_tell(l->run, arg, err);
 }
 
-static bool tell(struct life *l, uint64_t number, zo_outcome outcome, bool has_values, const double *x, const void *memo, bool own,
-                 uint64_t fault)
+static bool tell(struct life *l, uint64_t number, zo_outcome outcome, bool has_values, const double *x,
+                 const void *memo, bool own, uint64_t fault)
 {
     const size_t n = l->problem->n;
     const double f[] = {bed_value(n, x), n > 0 ? x[0] : 0}, g[] = {n > 0 ? 0.2 - x[0] : 0, n > 0 ? x[n - 1] - 0.9 : 0};
@@ -241,7 +245,9 @@ static void note_told(struct life *l, uint64_t number, const struct op *op, cons
 {
     struct told *t = &l->told[l->n_told++];
 
-    *t = (struct told){.number = number, .outcome = op->outcome, .has_values = op->has_values,
+    *t = (struct told){.number = number,
+                       .outcome = op->outcome,
+                       .has_values = op->has_values,
                        .x = must_alloc(l->problem->n, sizeof *x)};
     memcpy(t->x, x, l->problem->n * sizeof *x);
 }

@@ -1,5 +1,6 @@
-/* A test bed for any solver: problems, and a life, which plays the engine's part: it asks, keeps memos, tells, brings points of its own,
- * and writes down every answer. What it does is a script fixed beforehand, so two lives can be compared bit for bit. */
+/* A test bed for any solver: problems, and a life, which plays the engine's part: it asks, keeps memos, tells, brings
+ * points of its own, and writes down every answer. What it does is a script fixed beforehand, so two lives can be
+ * compared bit for bit. */
 #ifndef ZO_TESTS_BED_H
 #define ZO_TESTS_BED_H
 
@@ -8,7 +9,8 @@
 /* ---- problems ---- */
 enum bed_kind {
     BED_BOX,         /* a vector of n reals */
-    BED_MIXED,       /* what the solver's traits allow of log, int, stepped, ordinal, bool, categorical and conditional parameters */
+    BED_MIXED,       /* what the solver's traits allow of log, int, stepped, ordinal, bool, categorical and conditional
+                        parameters */
     BED_CONSTRAINED, /* a box and two outcome constraints */
     BED_OBJECTIVES,  /* a box and two objectives */
 };
@@ -25,9 +27,9 @@ enum { SCRIPT_MAX = 512 };
 enum op_kind { OP_ASK, OP_TELL, OP_BRING };
 struct op {
     enum op_kind kind;
-    uint64_t pick;      /* TELL: which of the running trials; BRING: seed of the point */
+    uint64_t pick; /* TELL: which of the running trials; BRING: seed of the point */
     zo_outcome outcome;
-    bool has_values;    /* STOPPED */
+    bool has_values; /* STOPPED */
 };
 struct script {
     struct op ops[SCRIPT_MAX];
@@ -49,24 +51,26 @@ struct life {
     const zo_problem *problem;
     zo_solver_run *run;
     size_t memo_bytes;
-    uint64_t next;         /* trial */
+    uint64_t next; /* trial */
     size_t n_running;
     uint64_t running[SCRIPT_MAX];
-    double *x;             /* [SCRIPT_MAX][n] of the running trials */
-    unsigned char *memo;   /* [SCRIPT_MAX][memo_bytes] */
+    double *x;           /* [SCRIPT_MAX][n] of the running trials */
+    unsigned char *memo; /* [SCRIPT_MAX][memo_bytes] */
     size_t n_told;
     struct told told[SCRIPT_MAX];
     size_t n_asked;
-    double *asked;         /* [SCRIPT_MAX][n] every answer */
+    double *asked; /* [SCRIPT_MAX][n] every answer */
     zo_verdict verdicts[SCRIPT_MAX];
-    double best;           /* value of objective 0 so far */
+    double best; /* value of objective 0 so far */
 };
 void life_start(struct life *l, const zo_solver *s, const zo_problem *p);
 void life_end(struct life *l);
-/* One step. fault > 0: its fault-th allocation fails, the step then must say ZO_ENOMEM and is done again. True if the fault struck. */
+/* One step. fault > 0: its fault-th allocation fails, the step then must say ZO_ENOMEM and is done again. True if the
+ * fault struck. */
 bool life_step(struct life *l, const struct op *op, uint64_t fault);
 void life_play(struct life *l, const struct script *s, size_t from, size_t to);
-/* Everything finished so far in l is told to another life as outside points, in number order; its numbers go on after them. */
+/* Everything finished so far in l is told to another life as outside points, in number order; its numbers go on after
+ * them. */
 void life_retell(struct life *to, const struct life *l);
 /* Make room: what was told and answered so far is no longer written down. */
 void life_forget_records(struct life *l);

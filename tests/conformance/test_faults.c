@@ -1,4 +1,5 @@
-/* Without memory: every allocation of a run's life is made to fail once. What failed says ZO_ENOMEM and has changed nothing. */
+/* Without memory: every allocation of a run's life is made to fail once. What failed says ZO_ENOMEM and has changed
+ * nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* Golden traces: a solver that proposes other points must have risen in version, else logs of users no longer replay. The trace is
- * not a judge of quality. It is compared with a tolerance, since low bits are the processor's.
+/* Golden traces: a solver that proposes other points must have risen in version, else logs of users no longer replay.
+ * The trace is not a judge of quality. It is compared with a tolerance, since low bits are the processor's.
  * ZEROTH_GOLDEN=write in the environment renews tests/golden/<solver>.txt. */
 #include <math.h>
 #include <setjmp.h>
@@ -31,7 +31,8 @@ static void compare_trace(FILE *f, const struct life *l)
     assert_non_null(fgets(line, sizeof line, f));
     assert_int_equal(sscanf(line, "version %u", &version), 1);
     if (version != subject->version)
-        fail_msg("the trace is of version %u, the solver of %u: renew it with ZEROTH_GOLDEN=write", version, subject->version);
+        fail_msg("the trace is of version %u, the solver of %u: renew it with ZEROTH_GOLDEN=write", version,
+                 subject->version);
     for (size_t i = 0; i < l->n_asked; i++) {
         char *at = fgets(line, sizeof line, f);
         assert_non_null(at);

@@ -1,4 +1,5 @@
-/* The three replay levels of a solver: R1 snapshot and go on, R2 the same commands again, R3 all points as outside points. */
+/* The three replay levels of a solver: R1 snapshot and go on, R2 the same commands again, R3 all points as outside
+ * points. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>

@@ -15,7 +15,8 @@ const zo_solver *subject;
 static void the_definition_is_complete(void **state)
 {
     (void)state;
-    assert_true(strlen(subject->name) > 0 && strspn(subject->name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(subject->name));
+    assert_true(strlen(subject->name) > 0 &&
+                strspn(subject->name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(subject->name));
     assert_true(strlen(subject->summary) > 0 && strlen(subject->reference) > 0);
     assert_true(subject->version >= 1 && subject->oracles != 0 && subject->state_bytes > 0);
     assert_non_null(subject->init);
@@ -113,7 +114,8 @@ static void every_choice_of_an_option_runs(void **state)
     script_serial(&script, 30);
     for (size_t i = 0; i < subject->n_opts; i++) {
         const zo_opt *o = &subject->opts[i];
-        for (size_t c = 0; o->type == ZO_OPT_TYPE_ENUM ? o->choices[c] != NULL : o->type == ZO_OPT_TYPE_BOOL && c < 2; c++) {
+        for (size_t c = 0; o->type == ZO_OPT_TYPE_ENUM ? o->choices[c] != NULL : o->type == ZO_OPT_TYPE_BOOL && c < 2;
+             c++) {
             zo_named option = {o->name, {.kind = ZO_BOOLEAN, .boolean = c == 1}};
             struct life l;
             if (o->type == ZO_OPT_TYPE_ENUM)
@@ -215,6 +217,13 @@ static void asks_go_on_when_every_trial_ends_without_a_value(void **state)
     }
 }
 
+static void tell_next(struct life *l, uint64_t how, zo_portable1 *g)
+{
+    const uint64_t picks[] = {0, l->n_running - 1, zo_portable1_u64(g)};
+
+    life_step(l, &(struct op){.kind = OP_TELL, .pick = picks[how]}, 0);
+}
+
 /* Batches told in order, backwards, and by chance: every order is taken, and the same order gives the same asks. */
 static void tells_come_in_any_order(void **state)
 {
@@ -233,8 +242,7 @@ static void tells_come_in_any_order(void **state)
                 for (size_t i = 0; i < BATCH; i++)
                     life_step(l, &(struct op){.kind = OP_ASK}, 0);
                 while (l->n_running > 0)
-                    life_step(l, &(struct op){.kind = OP_TELL, .pick = how == 0 ? 0 : how == 1 ? l->n_running - 1 : zo_portable1_u64(&g)},
-                              0);
+                    tell_next(l, how, &g);
             }
             assert_true(l->n_told >= BATCHES);
         }
@@ -316,9 +324,9 @@ static bool learns(zo_solver_run *run)
     return yes;
 }
 
-/* The median over seeds of the best of N values on a sphere in [0,1]^4. N uniform points have a ball of radius r around the optimum
- * empty with probability one half when N V_4 r^4 = ln 2, V_4 = pi^2/2. Even coverage comes near that or better; who learns, with
- * 100 trials a dimension, reaches a hundredth of it. */
+/* The median over seeds of the best of N values on a sphere in [0,1]^4. N uniform points have a ball of radius r around
+ * the optimum empty with probability one half when N V_4 r^4 = ln 2, V_4 = pi^2/2. Even coverage comes near that or
+ * better; who learns, with 100 trials a dimension, reaches a hundredth of it. */
 static void the_sphere_is_descended(void **state)
 {
     enum { SEEDS = 11, DIMS = 4, N_ASKS = 200, ROUNDS = 2 };

@@ -47,7 +47,8 @@ static void defaults_fill_what_is_not_given(void **state)
 
 static void given_values_are_read_in_any_order(void **state)
 {
-    const zo_named given[] = {text("mode", "full"), boolean("fast", false), number("size", 9007199254740992.0), number("rate", 10)};
+    const zo_named given[] = {text("mode", "full"), boolean("fast", false), number("size", 9007199254740992.0),
+                              number("rate", 10)};
     struct opts o = {0};
 
     (void)state;

@@ -22,8 +22,13 @@ static zo_space *mixed_space(void)
 
 static zo_solver_run *start(const zo_space *space, uint64_t seed)
 {
-    const zo_problem p = {.space = space, .n = N, .dims = zo_space_dims(space), .n_objectives = 1, .oracle = ZO_ORACLE_VALUE,
-                          .parallelism = 1, .seed = seed};
+    const zo_problem p = {.space = space,
+                          .n = N,
+                          .dims = zo_space_dims(space),
+                          .n_objectives = 1,
+                          .oracle = ZO_ORACLE_VALUE,
+                          .parallelism = 1,
+                          .seed = seed};
     zo_solver_run *r = NULL;
 
     assert_int_equal(zo_solver_run_new(zo_solver_find("random"), &p, NULL, 0, &r, NULL), ZO_OK);
@@ -51,7 +56,8 @@ static void a_point_is_the_space_s_sample_of_its_trial_whatever_came_before(void
     zo_space_free(space);
 }
 
-/* Uniform over the encoded cube: the mean of 4,000 points is within 4.5 standard errors, 1/sqrt(12 * 4000), of one half. */
+/* Uniform over the encoded cube: the mean of 4,000 points is within 4.5 standard errors, 1/sqrt(12 * 4000), of one
+ * half. */
 static void points_are_uniform_over_the_encoded_cube(void **state)
 {
     enum { POINTS = 4000 };

@@ -171,9 +171,9 @@ static void each_need_that_is_not_covered_is_refused_by_name(void **state)
         zo_problem p;
         const char *said;
     } rows[] = {
-        {ZO_TRAIT_LEVELS, plain, "integer"},        {ZO_TRAIT_CATEGORY, plain, "categorical"},
+        {ZO_TRAIT_LEVELS, plain, "integer"},          {ZO_TRAIT_CATEGORY, plain, "categorical"},
         {ZO_TRAIT_CONDITIONAL, plain, "conditional"}, {ZO_TRAIT_CONSTRAINTS, plain, "outcome constraints"},
-        {ZO_TRAIT_OBJECTIVES, plain, "objectives"}, {ZO_TRAIT_NOISE, plain, "noisy"},
+        {ZO_TRAIT_OBJECTIVES, plain, "objectives"},   {ZO_TRAIT_NOISE, plain, "noisy"},
         {ZO_TRAIT_PARALLEL, plain, "parallel"},
     };
 

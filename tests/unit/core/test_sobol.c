@@ -13,7 +13,8 @@ static const zo_dim dims[MAX_DIMS + 1]; /* reals */
 
 static zo_solver_run *start(size_t n, uint64_t seed, bool scramble)
 {
-    const zo_problem p = {.n = n, .dims = dims, .n_objectives = 1, .oracle = ZO_ORACLE_VALUE, .parallelism = 1, .seed = seed};
+    const zo_problem p = {
+        .n = n, .dims = dims, .n_objectives = 1, .oracle = ZO_ORACLE_VALUE, .parallelism = 1, .seed = seed};
     const zo_named option = {"scramble", {.kind = ZO_BOOLEAN, .boolean = scramble}};
     zo_solver_run *r = NULL;
 
@@ -58,15 +59,15 @@ static void the_first_points_are_the_published_ones(void **state)
     free(x);
 }
 
-/* The same generator with d=5715, bits=32: point, dimension (from 0), coordinate. Dimensions 1110, 1866, 3666 and 5714 end the rows
- * of degrees 13 to 16. */
+/* The same generator with d=5715, bits=32: point, dimension (from 0), coordinate. Dimensions 1110, 1866, 3666 and 5714
+ * end the rows of degrees 13 to 16. */
 static void high_dimensions_are_the_published_ones(void **state)
 {
     static const struct {
         size_t i, j;
         double x;
     } expected[] = {
-        {300, 20, 0x1.79p-1},     {1023, 99, 0x1.0f8p-1},    {1023, 1110, 0x1.2d8p-1}, {1500, 1111, 0x1.80cp-1},
+        {300, 20, 0x1.79p-1},     {1023, 99, 0x1.0f8p-1},   {1023, 1110, 0x1.2d8p-1}, {1500, 1111, 0x1.80cp-1},
         {2047, 3666, 0x1.73cp-1}, {1234, 4321, 0x1.4c8p-2}, {2047, 5714, 0x1.4dp-3},
     };
     double *x = points(MAX_DIMS, 2048, 1, false);
@@ -112,8 +113,8 @@ static void each_shape(const double *x, size_t s, size_t n_points, unsigned *d, 
         each_shape(x, s, n_points, d, j + 1, total - d[j]);
 }
 
-/* Sobol's theorem: any block of 2^m points that starts at a multiple of 2^m is a (t,m,s)-net, t the sum of (degree - 1) over the
- * polynomials, of degrees 1, 1, 2, 3, 3 here. Scrambling keeps it, each with probability one. */
+/* Sobol's theorem: any block of 2^m points that starts at a multiple of 2^m is a (t,m,s)-net, t the sum of (degree - 1)
+ * over the polynomials, of degrees 1, 1, 2, 3, 3 here. Scrambling keeps it, each with probability one. */
 static void scrambled_points_are_nets(void **state)
 {
     static const unsigned t[] = {0, 0, 0, 1, 3, 5};
@@ -147,6 +148,7 @@ static void every_dimension_alone_is_evenly_filled(void **state)
     free(x);
 }
 
+/* A level's cell has two ends that cut an elementary interval, in each of the nets of 512 and 128 points. */
 static void levels_are_chosen_equally_often(void **state)
 {
     enum { POINTS = 640, LEVELS = 5, DIMS = 3 };
@@ -159,7 +161,7 @@ static void levels_are_chosen_equally_often(void **state)
             count[j][(size_t)(x[i * DIMS + j] * LEVELS)]++;
     for (size_t j = 0; j < DIMS; j++)
         for (size_t k = 0; k < LEVELS; k++)
-            assert_in_range(count[j][k], POINTS / LEVELS - 4, POINTS / LEVELS + 4); /* 2 open ends in each of the blocks 512 + 128 */
+            assert_in_range(count[j][k], POINTS / LEVELS - 4, POINTS / LEVELS + 4);
     free(x);
 }
 
@@ -174,8 +176,8 @@ static unsigned common_digits(double a, double b)
     return k;
 }
 
-/* Nested: two points share as many digits after as before. Uniform: below a shared digit the flips differ between its two values in
- * half of the dimensions, which a digital shift would never do. */
+/* Nested: two points share as many digits after as before. Uniform: below a shared digit the flips differ between its
+ * two values in half of the dimensions, which a digital shift would never do. */
 static void scrambling_is_nested_and_uniform(void **state)
 {
     enum { N = 200, POINTS = 32 };
@@ -198,7 +200,8 @@ static void scrambling_is_nested_and_uniform(void **state)
     free(x);
 }
 
-/* Over seeds each point is uniform: 16 cells a coordinate, chi-square with 15 degrees of freedom; 50 is passed once in 80,000. */
+/* Over seeds each point is uniform: 16 cells a coordinate, chi-square with 15 degrees of freedom; 50 is passed once in
+ * 80,000. */
 static void every_point_is_uniform_over_seeds(void **state)
 {
     enum { SEEDS = 3200, CELLS = 16, POINTS = 5, N = 2 };
@@ -221,8 +224,8 @@ static void every_point_is_uniform_over_seeds(void **state)
         }
 }
 
-/* f = product of (x_j + 1/2) has mean 1 and variance (13/12)^s - 1. With N points at random the mean has the standard error
- * sqrt(variance / N); scrambled points must come within a fiftieth of that, without bias. */
+/* f = product of (x_j + 1/2) has mean 1 and variance (13/12)^s - 1. With N points at random the mean has the standard
+ * error sqrt(variance / N); scrambled points must come within a fiftieth of that, without bias. */
 static void integrals_are_far_better_than_at_random(void **state)
 {
     enum { S = 4, POINTS = 1024, SEEDS = 40 };
@@ -247,8 +250,8 @@ static void integrals_are_far_better_than_at_random(void **state)
     assert_true(fabs(sum / SEEDS) < 4 * rms / sqrt(SEEDS));
 }
 
-/* L2 star discrepancy by Warnock's formula; N random points have (2^-s - 3^-s) / N for its square in the mean. SciPy 1.10's scrambled
- * points have 0.164 to 0.196 of that over 12 seeds. */
+/* L2 star discrepancy by Warnock's formula; N random points have (2^-s - 3^-s) / N for its square in the mean.
+ * SciPy 1.10's scrambled points have 0.164 to 0.196 of that over 12 seeds. */
 static void the_discrepancy_is_a_fifth_of_that_of_random_points_as_scipy_s(void **state)
 {
     enum { S = 5, N = 256, SEEDS = 8 };
@@ -286,7 +289,8 @@ static void points_of_others_leave_no_hole(void **state)
 
     (void)state;
     for (uint64_t i = 0; i < POINTS; i++) {
-        const zo_told outside = {.number = 2 * i + 1, .has_values = true, .feasible = true, .x = x + (POINTS - 1) * N, .f = &f};
+        const zo_told outside = {
+            .number = 2 * i + 1, .has_values = true, .feasible = true, .x = x + (POINTS - 1) * N, .f = &f};
         assert_int_equal(ask(r, 2 * i, y), ZO_ASK_OK);
         assert_memory_equal(y, x + i * N, sizeof y);
         assert_int_equal(zo_solver_run_tell(r, &outside, NULL), ZO_OK);
@@ -337,7 +341,8 @@ static void the_sequence_ends_after_its_last_point(void **state)
 
 static void more_dimensions_than_there_are_numbers_for_are_refused(void **state)
 {
-    const zo_problem p = {.n = MAX_DIMS + 1, .dims = dims, .n_objectives = 1, .oracle = ZO_ORACLE_VALUE, .parallelism = 1};
+    const zo_problem p = {
+        .n = MAX_DIMS + 1, .dims = dims, .n_objectives = 1, .oracle = ZO_ORACLE_VALUE, .parallelism = 1};
     zo_solver_run *r = NULL;
     zo_error err = {0};
 
@@ -365,15 +370,21 @@ static zo_space *linear_space(zo_relation op, double rhs)
 
 static zo_solver_run *start_in(const zo_space *space)
 {
-    const zo_problem p = {.space = space, .n = 2, .dims = zo_space_dims(space), .n_objectives = 1, .oracle = ZO_ORACLE_VALUE,
-                          .parallelism = 1, .seed = 2};
+    const zo_problem p = {.space = space,
+                          .n = 2,
+                          .dims = zo_space_dims(space),
+                          .n_objectives = 1,
+                          .oracle = ZO_ORACLE_VALUE,
+                          .parallelism = 1,
+                          .seed = 2};
     zo_solver_run *r = NULL;
 
     assert_int_equal(zo_solver_run_new(zo_solver_find("sobol"), &p, NULL, 0, &r, NULL), ZO_OK);
     return r;
 }
 
-/* Over a + b <= 1 the square [0, 1/2)^2 is half of the triangle. At random 1,000 points would miss 500 by 16 in the mean. */
+/* Over a + b <= 1 the square [0, 1/2)^2 is half of the triangle. At random 1,000 points would miss 500 by 16 in the
+ * mean. */
 static void infeasible_points_are_passed_over_and_the_rest_is_even(void **state)
 {
     zo_space *space = linear_space(ZO_LE, 1);
