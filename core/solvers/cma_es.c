@@ -1,0 +1,775 @@
+/* CMA-ES: a Gaussian whose mean, step size and covariance follow the ranking of its samples, with active update, restarts with growing
+ * populations, and integers and categories of their own (levels.h, choices.h).
+ * Oracle: value or steps (a trial's last value).  Space: any.  Batch: any; a generation closes at its lambda-th result, whenever and by
+ * whatever distribution its points were drawn.  Cost: O(n^2) an ask, O(n^3 / lambda) a tell; with a diagonal covariance O(n).
+ * Bounds: up to REDRAWS samples are tried for one inside; the last is clipped for evaluation, while the update keeps the sample itself
+ * and ranks it by f + kappa delta |x - clip x|^2 / n, delta being the spread of f per variance of the step. So the mean can press
+ * against a bound and the samples hit it exactly. The same rule serves points that linear constraints moved.
+ * Outside points take part like samples, but are shortened to a plausible length, and never with a negative weight.
+ * Outcome constraints: the feasible before the others, those by their violation.
+ * Sources: "The CMA Evolution Strategy: A Tutorial", Hansen, arXiv:1604.00772; injection: Hansen, arXiv:1110.4181; restarts: "A Restart
+ *          CMA Evolution Strategy With Increasing Population Size", Auger and Hansen, CEC 2005; "Benchmarking a BI-Population CMA-ES on
+ *          the BBOB-2009 Function Testbed", Hansen, GECCO 2009; bounds: after Hansen et al., IEEE TEC 13(1), 2009, addendum. */
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cma/choices.h"
+#include "cma/generation.h"
+#include "cma/levels.h"
+#include "cma/params.h"
+#include "cma/stops.h"
+#include "zeroth/solver.h"
+
+enum { REDRAWS = 3, REDRAW_DIMS = 50, FULL_DIMS = 300, FULL_DIMS_MAX = 2000, GROWTH = 64, MAX_POPSIZE = 10000 };
+static const double KAPPA = 0.3;
+
+typedef enum { COVARIANCE_AUTO, COVARIANCE_FULL, COVARIANCE_DIAGONAL } covariance;
+typedef enum { RESTARTS_AUTO, RESTARTS_IPOP, RESTARTS_BIPOP, RESTARTS_NONE } restarts;
+static const char *const covariances[] = {"auto", "full", "diagonal", NULL};
+static const char *const restart_rules[] = {"auto", "ipop", "bipop", "none", NULL};
+
+struct cma_opts {
+    uint32_t covariance, restarts;
+    double sigma0;
+    uint64_t popsize;
+    bool active;
+};
+static const zo_opt cma_opt_table[] = {
+    ZO_OPT_ENUM(struct cma_opts, covariance, COVARIANCE_AUTO, covariances,
+                "full matrix, diagonal only, or auto: full up to 300 dimensions"),
+    ZO_OPT_F64(struct cma_opts, sigma0, 0.2, 1e-6, 1.0, "initial standard deviation, in widths of the (scaled) box"),
+    ZO_OPT_U64(struct cma_opts, popsize, 0, 0, MAX_POPSIZE,
+               "population of the first run, at least 4; 0: by the dimension and the trials that run at once"),
+    ZO_OPT_ENUM(struct cma_opts, restarts, RESTARTS_AUTO, restart_rules,
+                "how a converged run is followed: ipop doubles the population, bipop alternates large and small ones, none ends; auto "
+                "is bipop from 1000 trials a dimension on, else ipop"),
+    ZO_OPT_BOOL(struct cma_opts, active, true, "let the worst samples shrink the covariance"),
+};
+
+/* What becomes of a dimension: where[i] is its coordinate of the Gaussian or its index among the choices. */
+enum role { ROLE_FIXED, ROLE_REAL, ROLE_LEVEL, ROLE_CHOICE };
+
+struct memo { /* [8 x (2 + n)] what a trial was drawn from, and its sample before clipping */
+    uint64_t run, generation;
+    double v[];
+};
+
+/* The median of the newest spreads of f per variance: the strength of the penalty for samples outside. */
+struct spreads {
+    double *ring; /* [cap] */
+    size_t n, cap, next;
+};
+
+struct regime { /* of restarts */
+    uint64_t n_large, evals_small, evals_large, last_large_lambda, last_large_evals;
+    uint64_t small, run_budget; /* is the run a small one; its evaluations, 0 for no limit */
+};
+
+struct cma {
+    const zo_problem *p;
+    struct cma_opts o;
+    uint8_t *role;    /* [n dimensions] */
+    size_t *where;    /* [n dimensions] */
+    uint8_t *is_real; /* [n of the Gaussian] */
+    size_t n_real;
+    double share;     /* of levels and choices among all that is searched */
+    size_t base_lambda, run_lambda; /* of the first run; of this one */
+    cma_params params;
+    cma_gauss gauss;
+    cma_levels levels;
+    cma_choices choices;
+    cma_generation gen;
+    cma_stops stops;
+    struct spreads spreads;
+    struct regime regime;
+    uint32_t *chosen; /* [n choices] scratch of ask */
+    uint64_t run, run_evals, n_told;
+    uint64_t pending, peak;     /* own trials out now; the most since the last close */
+    uint64_t n_asked, n_before; /* own asks; outside values before the first of them */
+    uint64_t last_stop, done;
+    double best;                /* of all feasible values */
+};
+
+/* ---- set-up ---- */
+
+static size_t memo_bytes(const zo_problem *p)
+{
+    return sizeof(struct memo) + p->n * sizeof(double);
+}
+
+static enum role role_of(const zo_dim *d)
+{
+    if (d->kind == ZO_DIM_REAL)
+        return ROLE_REAL;
+    if (d->levels <= 1)
+        return ROLE_FIXED;
+    return d->kind == ZO_DIM_CATEGORY || d->levels == 2 ? ROLE_CHOICE : ROLE_LEVEL;
+}
+
+/* Two-level dimensions have no order to speak of: they are choices. */
+static zo_status map_dims(struct cma *s, size_t *n_gauss, size_t *n_levels, size_t *n_choices, zo_error *err)
+{
+    s->role = zo_calloc(s->p->n + 1, sizeof *s->role);
+    s->where = zo_calloc(s->p->n + 1, sizeof *s->where);
+    s->is_real = zo_calloc(s->p->n + 1, sizeof *s->is_real);
+    if (!s->role || !s->where || !s->is_real)
+        return zo_fail_nomem(err);
+    for (size_t i = 0; i < s->p->n; i++) {
+        const enum role role = role_of(&s->p->dims[i]);
+        s->role[i] = (uint8_t)role;
+        if (role == ROLE_REAL)
+            s->is_real[*n_gauss] = 1;
+        if (role == ROLE_REAL || role == ROLE_LEVEL)
+            s->where[i] = (*n_gauss)++;
+        if (role == ROLE_CHOICE)
+            s->where[i] = (*n_choices)++;
+        s->n_real += role == ROLE_REAL;
+        *n_levels += role == ROLE_LEVEL;
+    }
+    const size_t n = *n_gauss + *n_choices;
+    s->share = n > 0 ? 1 - (double)s->n_real / (double)n : 1;
+    return ZO_OK;
+}
+
+static zo_status init_discrete(struct cma *s, size_t n_levels, size_t n_choices, zo_error *err)
+{
+    size_t *count = zo_calloc(n_choices + 1, sizeof *count), at = 0;
+    zo_status rc = count ? zo_cma_levels_init(&s->levels, n_levels, err) : zo_fail_nomem(err);
+
+    for (size_t i = 0; i < s->p->n && rc == ZO_OK; i++) {
+        if (s->role[i] == ROLE_CHOICE)
+            count[s->where[i]] = (size_t)s->p->dims[i].levels;
+        if (s->role[i] == ROLE_LEVEL) {
+            s->levels.coord[at] = s->where[i];
+            s->levels.count[at++] = (double)s->p->dims[i].levels;
+        }
+    }
+    if (rc == ZO_OK)
+        rc = zo_cma_choices_init(&s->choices, n_choices, count, err);
+    if (n_levels + n_choices > 0)
+        s->levels.alpha = s->choices.alpha = 1 - pow(0.73, 1 / (double)(n_levels + n_choices));
+    zo_free(count);
+    return rc;
+}
+
+static size_t cap_lambda(const struct cma *s)
+{
+    const uint64_t by_budget = s->p->budget_trials ? s->p->budget_trials / 50 : UINT64_MAX;
+    const uint64_t cap = by_budget < GROWTH * s->base_lambda ? by_budget : GROWTH * s->base_lambda;
+
+    return cap > s->base_lambda ? (size_t)cap : s->base_lambda;
+}
+
+static size_t large_lambda(const struct cma *s)
+{
+    const size_t cap = cap_lambda(s);
+    size_t lambda = s->base_lambda;
+
+    for (uint64_t k = 0; k <= s->regime.n_large && lambda < cap; k++)
+        lambda *= 2;
+    return lambda < cap ? lambda : cap;
+}
+
+/* The population of the next generation of this run: at least as many as ran at once, so that they are not all stale. */
+static size_t wanted_lambda(const struct cma *s)
+{
+    const uint64_t most = s->peak < GROWTH * s->base_lambda ? s->peak : GROWTH * s->base_lambda;
+
+    return s->o.popsize || most <= s->run_lambda ? s->run_lambda : (size_t)most;
+}
+
+static void set_lambda(struct cma *s, size_t lambda)
+{
+    s->params.w = s->gen.nominal;
+    zo_cma_params_set(&s->params, s->gauss.n > 0 ? s->gauss.n : 1, lambda, s->gauss.diagonal, s->o.active);
+}
+
+/* Room for whatever population the next close may ask for. */
+static zo_status reserve(struct cma *s, zo_error *err)
+{
+    const size_t large = large_lambda(s), wanted = wanted_lambda(s), cap = s->gen.cap;
+    const zo_status rc = zo_cma_generation_reserve(&s->gen, large > wanted ? large : wanted, err);
+
+    if (rc == ZO_OK && s->gen.cap != cap)
+        set_lambda(s, s->params.lambda);
+    return rc;
+}
+
+static void start_run(struct cma *s, size_t lambda, double sigma)
+{
+    s->run_lambda = lambda;
+    s->run_evals = 0;
+    zo_cma_gauss_start(&s->gauss, sigma);
+    zo_cma_levels_start(&s->levels);
+    zo_cma_choices_start(&s->choices);
+    zo_cma_generation_clear(&s->gen);
+    set_lambda(s, wanted_lambda(s));
+    zo_cma_stops_start(&s->stops, lambda, s->gauss.m);
+    s->spreads.n = s->spreads.next = 0;
+    s->spreads.cap = 20 + 3 * s->gauss.n / lambda;
+}
+
+static void random_mean(struct cma *s, zo_rng *rng)
+{
+    for (size_t j = 0; j < s->gauss.n; j++)
+        s->gauss.m[j] = 0.1 + 0.8 * zo_rng_uniform(rng);
+}
+
+static void first_mean(struct cma *s, zo_rng *rng)
+{
+    random_mean(s, rng);
+    for (size_t i = 0; i < s->p->n && s->p->x0 != NULL; i++)
+        if (s->role[i] == ROLE_REAL || s->role[i] == ROLE_LEVEL)
+            s->gauss.m[s->where[i]] = zo_clip(s->p->x0[i], 1e-3, 1 - 1e-3);
+}
+
+static zo_status cma_init(void *self, const zo_problem *p, const void *opts, zo_rng *rng, zo_error *err)
+{
+    struct cma *s = self;
+    size_t n = 0, n_levels = 0, n_choices = 0;
+    zo_status rc;
+
+    s->p = p;
+    s->o = *(const struct cma_opts *)opts;
+    if (s->o.popsize > 0 && s->o.popsize < 4)
+        return zo_fail(err, ZO_EINVAL, "/popsize", "option 'popsize' is %d; it must be 0 or at least 4", (int)s->o.popsize);
+    if ((rc = map_dims(s, &n, &n_levels, &n_choices, err)) != ZO_OK)
+        return rc;
+    if (s->o.covariance == COVARIANCE_FULL && n > FULL_DIMS_MAX)
+        return zo_fail(err, ZO_EINVAL, "/covariance", "a full covariance is limited to %d dimensions", (int)FULL_DIMS_MAX);
+    s->base_lambda = zo_cma_population(n + n_choices);
+    if (s->o.popsize > 0)
+        s->base_lambda = (size_t)s->o.popsize;
+    else if (p->parallelism > s->base_lambda)
+        s->base_lambda = p->parallelism < MAX_POPSIZE ? p->parallelism : MAX_POPSIZE;
+    const bool diagonal = s->o.covariance == COVARIANCE_DIAGONAL || (s->o.covariance == COVARIANCE_AUTO && n > FULL_DIMS);
+    s->gen = (cma_generation){.n = n, .ld = zo_mat_ld(n), .n_choices = n_choices, .n_g = p->n_constraints};
+    s->spreads.ring = zo_calloc(20 + 3 * n, sizeof *s->spreads.ring);
+    s->chosen = zo_calloc(n_choices + 1, sizeof *s->chosen);
+    if (!s->spreads.ring || !s->chosen)
+        return zo_fail_nomem(err);
+    if ((rc = zo_cma_gauss_init(&s->gauss, n, diagonal, err)) != ZO_OK ||
+        (rc = init_discrete(s, n_levels, n_choices, err)) != ZO_OK ||
+        (rc = zo_cma_stops_init(&s->stops, n, s->base_lambda, err)) != ZO_OK ||
+        (rc = zo_cma_generation_reserve(&s->gen, large_lambda(s), err)) != ZO_OK)
+        return rc;
+    s->best = INFINITY;
+    first_mean(s, rng);
+    start_run(s, s->base_lambda, s->o.sigma0);
+    return ZO_OK;
+}
+
+static void cma_fini(void *self)
+{
+    struct cma *s = self;
+
+    zo_free(s->role);
+    zo_free(s->where);
+    zo_free(s->is_real);
+    zo_free(s->spreads.ring);
+    zo_free(s->chosen);
+    zo_cma_gauss_fini(&s->gauss);
+    zo_cma_levels_fini(&s->levels);
+    zo_cma_choices_fini(&s->choices);
+    zo_cma_generation_fini(&s->gen);
+    zo_cma_stops_fini(&s->stops);
+}
+
+/* ---- ask ---- */
+
+static bool is_inside(const struct cma *s, const double *v)
+{
+    for (size_t j = 0; j < s->gauss.n; j++)
+        if (s->is_real[j] && !(v[j] >= 0 && v[j] <= 1))
+            return false;
+    return true;
+}
+
+static double middle(double cell, double count)
+{
+    return (cell + 0.5) / count;
+}
+
+/* Mean and step size of what others evaluated before our first ask, if it is enough to tell. */
+static void warm_start(struct cma *s)
+{
+    const size_t tenth = (size_t)((s->n_before + 9) / 10);
+    size_t k = tenth > 3 ? tenth : 3;
+    double total = 0, square = 0;
+
+    if (s->n_before < 2 * s->p->n || s->gen.size < 3)
+        return;
+    k = k < s->gen.size ? k : s->gen.size;
+    zo_cma_generation_rank(&s->gen, &s->gauss, 0);
+    memset(s->gauss.m, 0, s->gauss.n * sizeof *s->gauss.m);
+    for (size_t r = 0; r < k; r++) {
+        s->gen.w[r] = log((double)k + 0.5) - log((double)r + 1);
+        total += s->gen.w[r];
+    }
+    for (size_t r = 0; r < k; r++)
+        for (size_t j = 0; j < s->gauss.n; j++)
+            s->gauss.m[j] += s->gen.w[r] / total * s->gen.best[r][j];
+    for (size_t r = 0; r < k; r++)
+        for (size_t j = 0; j < s->gauss.n; j++)
+            square += pow(s->gen.best[r][j] - s->gauss.m[j], 2);
+    const double spread = s->gauss.n > 0 ? sqrt(square / (double)(k * s->gauss.n)) : s->o.sigma0;
+    for (size_t r = 0; r < k; r++)
+        s->gen.w[r] /= total;
+    start_run(s, s->base_lambda, fmin(s->o.sigma0, fmax(0.02, spread)));
+    zo_cma_choices_update(&s->choices, s->gen.best_chosen, s->gen.w, k);
+}
+
+static void write_point(const struct cma *s, const double *v, double *x)
+{
+    for (size_t i = 0; i < s->p->n; i++) {
+        const double count = (double)s->p->dims[i].levels;
+        switch ((enum role)s->role[i]) {
+        case ROLE_FIXED:
+            x[i] = 0.5;
+            break;
+        case ROLE_REAL:
+            x[i] = zo_clip(v[s->where[i]], 0, 1);
+            break;
+        case ROLE_LEVEL:
+            x[i] = middle(zo_cma_cell(v[s->where[i]], count), count);
+            break;
+        case ROLE_CHOICE:
+            x[i] = middle(s->chosen[s->where[i]], count);
+            break;
+        }
+    }
+}
+
+static zo_status cma_ask(void *self, zo_rng *rng, zo_proposal *p, zo_error *err)
+{
+    struct cma *s = self;
+    struct memo *memo = p->memo;
+
+    (void)err;
+    if (s->done) {
+        p->verdict = ZO_ASK_DONE;
+        return ZO_OK;
+    }
+    if (s->n_asked == 0)
+        warm_start(s);
+    const int redraws = s->gauss.n <= REDRAW_DIMS ? REDRAWS : 0;
+    for (int k = 0; k <= redraws; k++) {
+        zo_cma_gauss_sample(&s->gauss, rng, memo->v);
+        if (is_inside(s, memo->v))
+            break;
+    }
+    zo_cma_choices_sample(&s->choices, rng, s->chosen);
+    write_point(s, memo->v, p->x);
+    memo->run = s->run;
+    memo->generation = s->gauss.g;
+    s->n_asked++;
+    s->pending++;
+    if (s->pending > s->peak)
+        s->peak = s->pending;
+    p->core = "cma-es";
+    return ZO_OK;
+}
+
+/* ---- restarts ---- */
+
+static bool alternates(const struct cma *s)
+{
+    return s->o.restarts == RESTARTS_BIPOP ||
+           (s->o.restarts == RESTARTS_AUTO && s->p->budget_trials >= 1000 * (uint64_t)s->p->n && s->p->budget_trials > 0);
+}
+
+static void account(struct cma *s)
+{
+    struct regime *r = &s->regime;
+
+    if (s->run == 0)
+        return;
+    if (r->small) {
+        r->evals_small += s->run_evals;
+    } else {
+        r->evals_large += s->run_evals;
+        r->last_large_evals = s->run_evals;
+        r->last_large_lambda = s->run_lambda;
+    }
+}
+
+/* The next run draws from a stream of its own, so that it does not matter which trial closed the last one. */
+static void restart(struct cma *s)
+{
+    struct regime *r = &s->regime;
+    const uint64_t left = s->p->budget_trials > s->n_told ? s->p->budget_trials - s->n_told : s->p->budget_trials ? 0 : UINT64_MAX;
+    double sigma = s->o.sigma0;
+    size_t lambda = s->base_lambda;
+
+    account(s);
+    s->run++;
+    s->regime.run_budget = 0;
+    zo_rng rng = zo_rng_make(s->p->seed, ZO_PURPOSE_INIT, s->run);
+    const double u_lambda = zo_rng_uniform(&rng), u_sigma = zo_rng_uniform(&rng);
+    r->small = alternates(s) && r->n_large > 0 && r->evals_small < r->evals_large;
+    if (r->small) {
+        const double ratio = 0.5 * (double)r->last_large_lambda / (double)s->base_lambda;
+        lambda = (size_t)((double)s->base_lambda * fmax(1, pow(ratio, u_lambda * u_lambda)));
+        sigma = fmax(1e-6, sigma * pow(10, -2 * u_sigma));
+        r->run_budget = r->last_large_evals / 2;
+    } else if (left >= 300 + 30 * (uint64_t)s->p->n) {
+        lambda = large_lambda(s);
+        r->n_large++;
+    }
+    random_mean(s, &rng);
+    start_run(s, lambda, sigma);
+}
+
+/* ---- a generation closes ---- */
+
+static double spread_of(const struct cma *s)
+{
+    const cma_generation *q = &s->gen;
+    const size_t l = s->params.lambda + 1, last = q->n_f - 1;
+    double variance = 0;
+
+    for (size_t j = 0; j < s->gauss.n; j++)
+        if (s->is_real[j])
+            variance += zo_cma_variance(&s->gauss, j);
+    variance *= s->gauss.sigma * s->gauss.sigma / (double)s->n_real;
+    return (q->f[3 * l / 4 < last ? 3 * l / 4 : last] - q->f[l / 4 < last ? l / 4 : last]) / variance;
+}
+
+static double median_spread(const struct spreads *r)
+{
+    double a[REDRAW_DIMS * 3 + 20]; /* of the newest that fit */
+    const size_t n = r->n < ZO_LEN(a) ? r->n : ZO_LEN(a);
+
+    for (size_t i = 0; i < n; i++) {
+        const double x = r->ring[(r->next + r->cap - 1 - i) % r->cap];
+        size_t j = i;
+        for (; j > 0 && a[j - 1] > x; j--)
+            a[j] = a[j - 1];
+        a[j] = x;
+    }
+    return n > 0 ? 0.5 * (a[(n - 1) / 2] + a[n / 2]) : 0;
+}
+
+/* What a squared distance outside costs. */
+static double penalty(struct cma *s)
+{
+    bool any = false;
+
+    if (s->gen.n_f == 0 || s->n_real == 0)
+        return 0;
+    const double spread = spread_of(s);
+    if (isfinite(spread) && spread > 0) {
+        s->spreads.ring[s->spreads.next] = spread;
+        s->spreads.next = (s->spreads.next + 1) % s->spreads.cap;
+        s->spreads.n += s->spreads.n < s->spreads.cap;
+    }
+    for (size_t k = 0; k < s->gen.size && !any; k++)
+        any = s->gen.points[k].off > 0;
+    return any ? KAPPA / (double)s->n_real * median_spread(&s->spreads) : 0;
+}
+
+/* Rank the generation; returns how many of its points have a value. */
+static size_t rank(struct cma *s)
+{
+    cma_generation *q = &s->gen;
+    size_t n_valued = 0;
+
+    zo_cma_generation_rank(q, &s->gauss, 0);
+    q->n_f = 0;
+    for (size_t r = 0; r < q->size; r++) {
+        n_valued += q->ranks[r].worth != CMA_FAILED;
+        if (q->ranks[r].worth == CMA_FEASIBLE)
+            q->f[q->n_f++] = q->ranks[r].key;
+    }
+    const double cost = penalty(s);
+    if (cost > 0)
+        zo_cma_generation_rank(q, &s->gauss, cost);
+    return n_valued;
+}
+
+/* Steps by rank. Those that today's distribution did not draw are no longer than it might, and do no harm at a bad rank. */
+static void take_steps(struct cma *s)
+{
+    cma_generation *q = &s->gen;
+    const cma_gauss *g = &s->gauss;
+    const double n = (double)g->n, longest = sqrt(n) + 2 * n / (n + 2);
+
+    q->Y.cols = q->U.cols = s->params.lambda;
+    for (size_t r = 0; r < s->params.lambda; r++) {
+        const cma_point *p = &q->points[q->ranks[r].slot];
+        zo_cma_gauss_step(g, q->best[r], q->Y.a + r * q->Y.ld);
+        q->w[r] = (p->foreign || p->stale) && s->params.w[r] < 0 ? 0 : s->params.w[r];
+    }
+    zo_cma_gauss_whiten_all(g, &q->Y, &q->U);
+    for (size_t r = 0; r < s->params.lambda; r++) {
+        const cma_point *p = &q->points[q->ranks[r].slot];
+        double *y = q->Y.a + r * q->Y.ld, *u = q->U.a + r * q->U.ld, square = 0;
+        if (!p->foreign && !p->stale)
+            continue;
+        for (size_t j = 0; j < g->n; j++)
+            square += u[j] * u[j];
+        for (size_t j = 0; j < g->n && square > longest * longest; j++) {
+            y[j] *= longest / sqrt(square);
+            u[j] *= longest / sqrt(square);
+        }
+    }
+}
+
+/* In a box no deviation above a third of its width helps. */
+static void limit_step(cma_gauss *g)
+{
+    double widest = 0;
+
+    for (size_t j = 0; j < g->n; j++)
+        widest = fmax(widest, zo_cma_variance(g, j));
+    const double deviation = g->sigma * sqrt(widest);
+    if (deviation > 1.0 / 3)
+        g->sigma /= 3 * deviation;
+}
+
+static void keep_above_rounding(cma_gauss *g)
+{
+    double low = DBL_MAX;
+
+    for (size_t j = 0; j < g->n; j++)
+        low = fmin(low, g->D[j]);
+    g->sigma = fmax(g->sigma, 1e-15 / low);
+}
+
+static void learn(struct cma *s)
+{
+    cma_gauss *g = &s->gauss;
+
+    zo_cma_choices_update(&s->choices, s->gen.best_chosen, s->params.w, s->params.mu);
+    if (g->n == 0) {
+        g->g++;
+        return;
+    }
+    zo_cma_levels_center(&s->levels, g, s->gen.best, s->params.mu);
+    take_steps(s);
+    zo_cma_gauss_update(g, &s->params, &s->gen.Y, &s->gen.U, s->gen.w, s->gen.scratch);
+    limit_step(g);
+    zo_cma_gauss_decompose(g, &s->params);
+    if (s->levels.n > 0) {
+        keep_above_rounding(g);
+        zo_cma_levels_margin(&s->levels, g);
+    }
+}
+
+static cma_stop close_generation(struct cma *s)
+{
+    const size_t n_valued = rank(s);
+
+    if (2 * n_valued < s->params.lambda) { /* too few to learn from: nearer to the mean may be better */
+        s->gauss.sigma *= 0.8;
+        s->gauss.g++;
+        return ++s->stops.n_infeasible >= 10 ? CMA_STOP_INFEASIBLE : CMA_GO_ON;
+    }
+    s->stops.n_infeasible = 0;
+    learn(s);
+    const cma_stop stop =
+        zo_cma_stops_check(&s->stops, &s->gauss, s->gen.f, s->gen.n_f, s->params.lambda, s->is_real, s->share);
+    if (s->stops.n_flat == 1)
+        s->gauss.sigma *= 1.5;
+    return stop;
+}
+
+static void next_generation(struct cma *s)
+{
+    const cma_stop stop = close_generation(s);
+
+    zo_cma_generation_clear(&s->gen);
+    if (stop != CMA_GO_ON) {
+        s->last_stop = stop;
+        s->done = s->o.restarts == RESTARTS_NONE;
+    }
+    if (!s->done && (stop != CMA_GO_ON || (s->regime.run_budget > 0 && s->run_evals >= s->regime.run_budget)))
+        restart(s);
+    else if (wanted_lambda(s) != s->params.lambda)
+        set_lambda(s, wanted_lambda(s));
+    s->peak = s->pending;
+}
+
+/* ---- tell ---- */
+
+static cma_worth worth_of(const zo_told *t)
+{
+    if (!t->has_values || (t->outcome != ZO_TOLD_COMPLETE && t->outcome != ZO_TOLD_STOPPED))
+        return CMA_FAILED;
+    return t->feasible ? CMA_FEASIBLE : CMA_VIOLATES;
+}
+
+/* Put the told point into its place: our sample where it still stands for what was evaluated, else what was evaluated. */
+static void fill(struct cma *s, size_t slot, cma_point p, const zo_told *t, const struct memo *memo)
+{
+    double *v = s->gen.v + slot * s->gen.ld;
+    uint32_t *chosen = s->gen.chosen + slot * s->gen.n_choices;
+    const bool linear = s->p->space != NULL && zo_space_has_linear(s->p->space);
+
+    for (size_t i = 0; i < s->p->n; i++) {
+        const size_t j = s->where[i];
+        const double count = (double)s->p->dims[i].levels, x = t->x[i];
+        if (s->role[i] == ROLE_CHOICE) {
+            chosen[j] = (uint32_t)zo_cma_cell(x, count);
+        } else if (s->role[i] == ROLE_REAL) {
+            const double raw = memo ? memo->v[j] : x, moved = fabs(zo_clip(raw, 0, 1) - x);
+            v[j] = moved < 1e-9 || linear ? raw : x;
+            p.stale |= moved >= 1e-9;
+            p.off += fabs(v[j] - x) < 1e-9 ? 0 : (v[j] - x) * (v[j] - x);
+        } else if (s->role[i] == ROLE_LEVEL) {
+            const bool same = memo && zo_cma_cell(memo->v[j], count) == zo_cma_cell(x, count);
+            v[j] = same ? memo->v[j] : middle(zo_cma_cell(x, count), count);
+            p.stale |= !same;
+        }
+    }
+    s->gen.points[slot] = p;
+    if (p.worth != CMA_FAILED && s->gen.n_g > 0)
+        memcpy(s->gen.g + slot * s->gen.n_g, t->g, s->gen.n_g * sizeof *t->g);
+}
+
+/* Where the point takes part: a new place, that of a worse outside point, or nowhere. */
+static size_t place_of(struct cma *s, const cma_point *p, const zo_told *t)
+{
+    const bool late = t->own && p->foreign; /* from a run that is over */
+
+    if (!p->foreign)
+        return zo_cma_generation_add(&s->gen);
+    if (p->worth == CMA_FAILED || s->done || (late && !(p->worth == CMA_FEASIBLE && p->f < s->best)))
+        return SIZE_MAX;
+    return zo_cma_generation_inject(&s->gen, p, t->g, s->params.lambda / 2);
+}
+
+static zo_status cma_tell(void *self, zo_rng *rng, const zo_told *t, zo_error *err)
+{
+    struct cma *s = self;
+    const struct memo *memo = t->own ? t->memo : NULL;
+    cma_point p = {.number = t->number, .worth = worth_of(t)};
+    zo_status rc;
+
+    (void)rng;
+    if ((rc = reserve(s, err)) != ZO_OK)
+        return rc;
+    s->pending -= t->own && s->pending > 0;
+    if (t->outcome == ZO_TOLD_ABANDONED)
+        return ZO_OK;
+    if (memo != NULL && memo->run != s->run)
+        memo = NULL;
+    p.f = p.worth == CMA_FAILED ? 0 : t->f[0];
+    p.foreign = memo == NULL;
+    p.stale = memo != NULL && memo->generation != s->gauss.g;
+    s->n_told += t->own;
+    s->run_evals += memo != NULL;
+    s->n_before += s->n_asked == 0 && p.worth != CMA_FAILED;
+    const size_t slot = place_of(s, &p, t);
+    if (p.worth == CMA_FEASIBLE)
+        s->best = fmin(s->best, p.f);
+    if (slot == SIZE_MAX)
+        return ZO_OK;
+    fill(s, slot, p, t, memo);
+    if (s->gen.size >= s->params.lambda)
+        next_generation(s);
+    return ZO_OK;
+}
+
+/* ---- what it is doing; saving it ---- */
+
+static zo_status fact(zo_bundle *facts, zo_error *err, const char *key, const char *format, double x)
+{
+    char text[40];
+
+    snprintf(text, sizeof text, format, x);
+    return zo_bundle_set_meta(facts, key, text, err);
+}
+
+static zo_status cma_describe(const void *self, zo_bundle *facts, zo_error *err)
+{
+    const struct cma *s = self;
+    zo_status rc;
+
+    if ((rc = fact(facts, err, "restarts", "%.0f", (double)s->run)) != ZO_OK ||
+        (rc = fact(facts, err, "generation", "%.0f", (double)s->gauss.g)) != ZO_OK ||
+        (rc = fact(facts, err, "population", "%.0f", (double)s->params.lambda)) != ZO_OK ||
+        (rc = fact(facts, err, "sigma", "%.6g", s->gauss.sigma)) != ZO_OK ||
+        (rc = zo_bundle_set_meta(facts, "covariance", s->gauss.diagonal ? "diagonal" : "full", err)) != ZO_OK)
+        return rc;
+    if (s->last_stop != CMA_GO_ON)
+        rc = zo_bundle_set_meta(facts, "last_stop", zo_cma_stop_name((cma_stop)s->last_stop), err);
+    return rc;
+}
+
+static void visit_counts(struct cma *s, zo_visit *v)
+{
+    struct regime *r = &s->regime;
+    uint64_t *const fields[] = {&s->run, &s->run_evals, &s->n_told, &s->pending, &s->peak, &s->n_asked, &s->n_before, &s->last_stop,
+                                &s->done, &r->n_large, &r->evals_small, &r->evals_large, &r->last_large_lambda, &r->last_large_evals,
+                                &r->small, &r->run_budget};
+    uint64_t values[ZO_LEN(fields)];
+
+    for (size_t i = 0; i < ZO_LEN(fields); i++)
+        values[i] = *fields[i];
+    zo_visit_u64(v, "counts", values, ZO_LEN(values));
+    for (size_t i = 0; i < ZO_LEN(fields) && v->loading && v->status == ZO_OK; i++)
+        *fields[i] = values[i];
+}
+
+/* Sizes first: loading needs the room. */
+static void visit_sizes(struct cma *s, zo_visit *v)
+{
+    const size_t most = GROWTH * s->base_lambda;
+    size_t lambda = s->params.lambda;
+
+    zo_visit_count(v, "lambda", &lambda, most);
+    zo_visit_count(v, "run_lambda", &s->run_lambda, most);
+    if (!v->loading || v->status != ZO_OK)
+        return;
+    if (lambda < 4 || s->run_lambda < 4)
+        v->status = zo_fail(v->err, ZO_EINVAL, "", "saved state: the population is too small");
+    else
+        v->status = zo_cma_generation_reserve(&s->gen, lambda, v->err);
+    if (v->status != ZO_OK)
+        return;
+    set_lambda(s, lambda);
+    zo_cma_stops_start(&s->stops, s->run_lambda, s->gauss.m);
+    s->spreads.cap = 20 + 3 * s->gauss.n / s->run_lambda;
+}
+
+static void cma_snapshot(void *self, zo_visit *v)
+{
+    struct cma *s = self;
+
+    visit_sizes(s, v);
+    visit_counts(s, v);
+    zo_visit_f64(v, "best", &s->best, 1);
+    zo_visit_count(v, "n_spreads", &s->spreads.n, s->spreads.cap);
+    zo_visit_count(v, "next_spread", &s->spreads.next, s->spreads.cap - 1);
+    zo_visit_f64(v, "spreads", s->spreads.ring, s->spreads.cap);
+    zo_cma_gauss_visit(&s->gauss, v);
+    zo_cma_levels_visit(&s->levels, v);
+    zo_cma_choices_visit(&s->choices, v);
+    zo_cma_generation_visit(&s->gen, v);
+    zo_cma_stops_visit(&s->stops, v);
+}
+
+const zo_solver zo_solver_cma_es = {
+    .name = "cma-es",
+    .version = 1,
+    .summary = "evolution strategy that learns scale and correlation; active, with restarts; integers and categories included",
+    .reference = "Hansen, The CMA Evolution Strategy: A Tutorial, arXiv:1604.00772; Hamano et al., CatCMA with Margin, arXiv:2504.07884",
+    .oracles = ZO_ORACLE_VALUE | ZO_ORACLE_STEPS,
+    .traits = ZO_TRAIT_LEVELS | ZO_TRAIT_CATEGORY | ZO_TRAIT_CONDITIONAL | ZO_TRAIT_CONSTRAINTS | ZO_TRAIT_LINEAR | ZO_TRAIT_NOISE |
+              ZO_TRAIT_PARALLEL,
+    .cost = ZO_COST_CHEAP,
+    .opts = cma_opt_table,
+    .n_opts = ZO_LEN(cma_opt_table),
+    .opts_bytes = sizeof(struct cma_opts),
+    .state_bytes = sizeof(struct cma),
+    .memo_bytes = memo_bytes,
+    .init = cma_init,
+    .ask = cma_ask,
+    .tell = cma_tell,
+    .snapshot = cma_snapshot,
+    .describe = cma_describe,
+    .fini = cma_fini,
+};
