@@ -34,6 +34,17 @@ bool asked_reserve(zo_study *s, size_t worker_bytes)
            (s->duplicates != ZO_DUPLICATES_AVOID || seen_reserve(&s->seen, 1));
 }
 
+/* The next attempt reports from its first step on. */
+static void reports_drop(struct row r)
+{
+    struct rare *rare = row_rare(r);
+
+    if (rare) {
+        rare->n_reports = rare->rungs = 0;
+        rare->best = NAN;
+    }
+}
+
 /* own: the solver of this life proposed it and pending_peek's place holds its memo. now NULL: replay, leases come later. */
 zo_status asked_apply(zo_study *s, const struct rec_asked *a, int64_t at_ms, const zo_now *now, bool own)
 {
@@ -57,7 +68,8 @@ zo_status asked_apply(zo_study *s, const struct rec_asked *a, int64_t at_ms, con
     }
     const uint32_t i = r.g->pending[r.i] - 1;
     s->pending.items[i].lease_ms = a->lease_ms ? a->lease_ms : s->lease_ms;
-    r.g->attempt[r.i]++;
+    if (r.g->attempt[r.i]++)
+        reports_drop(r);
     r.g->flags[r.i] &= (uint8_t)~FLAG_EXPIRED;
     trial_move(s, r, ZO_TRIAL_RUNNING);
     r.g->worker[r.i] = a->worker.p ? intern_add(&s->strings, a->worker.p, a->worker.n) : 0;

@@ -330,6 +330,15 @@ void seen_add(struct seen *p, uint64_t hash);
 void seen_remove(struct seen *p, uint64_t hash);
 void seen_fini(struct seen *p);
 
+/* One item of the batch being told or queued; cleared by batch_start. */
+struct batch_item {
+    struct rec rec;
+    struct rare *rare;               /* prepared, for the row to take; NULL: none */
+    bool repeat;                     /* nothing new: no event */
+    bool marked;                     /* its row carries FLAG_BATCH */
+};
+zo_status batch_start(zo_study *s, size_t n, zo_error *err);
+
 /* the commands' common steps: check (ZO_* and a pointer), reserve, apply */
 zo_status asked_apply(zo_study *s, const struct rec_asked *r, int64_t at_ms, const zo_now *now, bool own);
 ZO_NODISCARD bool asked_reserve(zo_study *s, size_t worker_bytes);
@@ -347,6 +356,7 @@ void withdrawn_apply(zo_study *s, uint64_t number);
 zo_status released_check(const zo_study *s, uint64_t number, zo_error *err);
 void released_apply(zo_study *s, uint64_t number);
 void expired_apply(zo_study *s, const struct rec_expired *r, int64_t at_ms);
+zo_status budget_check(const zo_budget *b, size_t n_objectives, zo_error *err);
 zo_status patched_check(const zo_study *s, const zo_patch *p, zo_error *err);
 void patched_apply(zo_study *s, const zo_patch *p, int64_t at_ms, const zo_now *now);
 void ended_apply(zo_study *s, const struct rec_ended *r);
@@ -356,6 +366,9 @@ static inline uint64_t next_seq(zo_study *s)
 {
     return ++s->seq;
 }
+
+/* snapshot.c */
+void loading_free(struct loading *l);   /* NULL is fine */
 
 /* early_stop.c: the registry of rules for single trials */
 struct stop_rule {

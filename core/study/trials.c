@@ -323,7 +323,7 @@ const char *zo_origin_name(zo_origin o)
 }
 
 /* Rows: from; bits: to. The engine adds who may do it: only ask makes queued trials run; queued to an end needs an earlier hand-out
- * (a late tell); abandoned moves only if a lease made it so. */
+ * (a late tell); failed and abandoned move only if a lease made them so. */
 bool zo_trial_may_move(zo_trial_state from, zo_trial_state to)
 {
     enum {
@@ -332,6 +332,7 @@ bool zo_trial_may_move(zo_trial_state from, zo_trial_state to)
     static const unsigned moves[ZO_TRIAL_STATE_COUNT] = {
         [ZO_TRIAL_QUEUED] = 1 << ZO_TRIAL_RUNNING | ENDS | 1 << ZO_TRIAL_ABANDONED,
         [ZO_TRIAL_RUNNING] = 1 << ZO_TRIAL_QUEUED | ENDS | 1 << ZO_TRIAL_ABANDONED,
+        [ZO_TRIAL_FAILED] = ENDS,
         [ZO_TRIAL_ABANDONED] = ENDS,
     };
     return (size_t)from < ZO_TRIAL_STATE_COUNT && (size_t)to < ZO_TRIAL_STATE_COUNT && (moves[from] >> to & 1);
