@@ -123,6 +123,32 @@ void a_snapshot_anywhere_goes_on_bit_for_bit(void **state)
     }
 }
 
+/* Past convergence and whatever a solver then does: restarts, larger populations. */
+void a_snapshot_late_in_life_goes_on_bit_for_bit(void **state)
+{
+    enum { N_ASKS = 240, ROUNDS = 12 };
+    struct script script;
+    struct bed bed;
+    struct life whole, parts;
+
+    (void)state;
+    assert_true(bed_open(&bed, subject, BED_BOX, 2, 6));
+    script_serial(&script, N_ASKS);
+    life_start(&whole, subject, &bed.problem);
+    life_start(&parts, subject, &bed.problem);
+    for (int round = 0; round < ROUNDS; round++) {
+        life_play(&whole, &script, 0, script.n);
+        life_play(&parts, &script, 0, script.n);
+        assert_true(life_same(&whole, &parts, 0));
+        life_forget_records(&whole);
+        life_forget_records(&parts);
+        restart(&parts);
+    }
+    life_end(&whole);
+    life_end(&parts);
+    bed_close(&bed);
+}
+
 static void assert_bundles_equal(const zo_bundle *a, const zo_bundle *b)
 {
     assert_int_equal(a->n_arrays, b->n_arrays);

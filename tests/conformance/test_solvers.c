@@ -375,6 +375,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(equal_seeds_give_equal_asks),
         cmocka_unit_test(another_seed_gives_other_asks),
         cmocka_unit_test(a_snapshot_anywhere_goes_on_bit_for_bit),
+        cmocka_unit_test(a_snapshot_late_in_life_goes_on_bit_for_bit),
         cmocka_unit_test(saving_and_loading_a_snapshot_changes_no_byte),
         cmocka_unit_test(a_snapshot_with_a_missing_field_is_refused),
         cmocka_unit_test(a_life_rebuilt_from_outside_points_is_deterministic),

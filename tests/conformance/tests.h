@@ -10,6 +10,7 @@ extern const zo_solver *subject;
 void equal_seeds_give_equal_asks(void **state);
 void another_seed_gives_other_asks(void **state);
 void a_snapshot_anywhere_goes_on_bit_for_bit(void **state);
+void a_snapshot_late_in_life_goes_on_bit_for_bit(void **state);
 void saving_and_loading_a_snapshot_changes_no_byte(void **state);
 void a_snapshot_with_a_missing_field_is_refused(void **state);
 void a_life_rebuilt_from_outside_points_is_deterministic(void **state);

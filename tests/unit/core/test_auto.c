@@ -64,29 +64,28 @@ static void one_objective_and_enough_trials_take_cma_es(void **state)
     assert_runs(&p, "cma-es", "one objective");
 }
 
-/* Three generations of 4 + 3 ln 5 = 8.8 are 26.5 trials; of ten at a time, 30. */
+/* Two generations of 4 + 3 ln 5 = 8.8 are 17.7 trials; of ten at a time, 20. */
 static void too_few_rounds_take_sobol(void **state)
 {
-    zo_problem p = problem(5, 26);
+    zo_problem p = problem(5, 17);
 
     (void)state;
     assert_runs(&p, "sobol", "too few trials");
-    p.budget_trials = 27;
+    p.budget_trials = 18;
     assert_runs(&p, "cma-es", "one objective");
     p.parallelism = 10;
     assert_runs(&p, "sobol", "too few trials");
-    p.budget_trials = 30;
+    p.budget_trials = 20;
     assert_runs(&p, "cma-es", "one objective");
 }
 
-static void more_choices_than_trials_take_sobol(void **state)
+static void choices_and_levels_take_cma_es_too(void **state)
 {
     zo_problem p = problem(3, 100);
 
     (void)state;
-    dims[2] = (zo_dim){.kind = ZO_DIM_CATEGORY, .levels = 50};
-    assert_runs(&p, "sobol", "choices");
-    p.budget_trials = 0;
+    dims[1] = (zo_dim){.kind = ZO_DIM_LEVELS, .levels = 7};
+    dims[2] = (zo_dim){.kind = ZO_DIM_CATEGORY, .levels = 5};
     assert_runs(&p, "cma-es", "one objective");
 }
 
@@ -200,7 +199,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(one_objective_and_enough_trials_take_cma_es, reset_dims),
         cmocka_unit_test_setup(too_few_rounds_take_sobol, reset_dims),
-        cmocka_unit_test_setup(more_choices_than_trials_take_sobol, reset_dims),
+        cmocka_unit_test_setup(choices_and_levels_take_cma_es_too, reset_dims),
         cmocka_unit_test_setup(a_space_smaller_than_the_budget_takes_sobol, reset_dims),
         cmocka_unit_test_setup(several_objectives_take_sobol_and_beyond_its_dimensions_random, reset_dims),
         cmocka_unit_test_setup(nothing_to_search_takes_random, reset_dims),
