@@ -1,5 +1,5 @@
-/* zerothd export: studies of a file as JSON lines. A study's line {"study": {...}} is what POST /v1/studies takes; its trials follow, one
- * a line, as GET .../export gives them. */
+/* zerothd export: studies of a file as JSON lines. A study's line {"study": {...}} is what POST /v1/studies takes; its
+ * trials follow, one a line, as GET .../export gives them. */
 #include <stdio.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ enum { PAGE_STUDIES = 100, PAGE_TRIALS = 1000 };
 struct study_page {
     zo_offline_cmd c;
     zo_study_filter filter;
-    zo_arena *arena;             /* of the rows */
+    zo_arena *arena; /* of the rows */
     zo_study_row *rows;
     size_t n;
 };
@@ -110,7 +110,8 @@ static zo_status export_study(zo_offline *o, const char *id, zo_error *err)
 
 static zo_status export_all(zo_offline *o, zo_error *err)
 {
-    struct study_page p = {.c.work = read_studies, .filter = {.tenant = 1, .limit = PAGE_STUDIES}, .arena = zo_arena_new(0)};
+    struct study_page p = {
+        .c.work = read_studies, .filter = {.tenant = 1, .limit = PAGE_STUDIES}, .arena = zo_arena_new(0)};
     zo_status rc;
 
     if (!p.arena)
@@ -132,9 +133,11 @@ static zo_status export_all(zo_offline *o, zo_error *err)
 
 int zo_cli_export(int argc, char **argv)
 {
-    const int stop = zo_cli_operands(argc, argv, 1, 2,
+    const int stop = zo_cli_operands(
+        argc, argv, 1, 2,
         "usage: zerothd export FILE [STUDY]\n\n"
-        "Write all studies of a database file that no daemon holds, or the one of this id or name, as JSON lines to standard output:\n"
+        "Write all studies of a database file that no daemon holds, or the one of this id or name, as JSON lines to "
+        "standard output:\n"
         "a line {\"study\": {...}}, as POST /v1/studies takes it, then one line a trial. zerothd import reads them.\n");
     zo_offline *o = NULL;
     zo_error err = {0};

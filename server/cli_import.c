@@ -1,5 +1,5 @@
-/* zerothd import: studies from JSON lines, as export writes them, into a file. Each study comes with all its trials in one transaction or
- * not at all. */
+/* zerothd import: studies from JSON lines, as export writes them, into a file. Each study comes with all its trials in
+ * one transaction or not at all. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +13,9 @@
 
 struct import_cmd {
     zo_offline_cmd c;
-    const char *head, *lines;    /* the study's line; its trials' */
+    const char *head, *lines; /* the study's line; its trials' */
     size_t head_bytes, lines_bytes;
-    size_t head_line;            /* from 1 */
+    size_t head_line; /* from 1 */
     size_t imported, skipped;
     char name[96];
 };
@@ -123,7 +123,8 @@ static zo_status create(struct import_cmd *q, zo_ctx *x, zo_arena *arena, zo_err
     zo_spec spec;
     zo_status rc;
 
-    if ((rc = read_head(q, arena, &spec, err)) != ZO_OK || (rc = zo_study_new(&spec.study, x->now, x->events, &study, err)) != ZO_OK)
+    if ((rc = read_head(q, arena, &spec, err)) != ZO_OK ||
+        (rc = zo_study_new(&spec.study, x->now, x->events, &study, err)) != ZO_OK)
         return at_line(err, rc, q->head_line, err->pointer);
     row = (zo_study_row){.name = spec.name, .title = spec.title, .metadata = spec.metadata};
     if ((rc = fill(q, x, study, arena, err)) != ZO_OK || (rc = encode(&spec, arena, &row.spec, err)) != ZO_OK ||
@@ -189,9 +190,11 @@ static zo_status import_all(zo_offline *o, const char *text, size_t bytes, zo_er
 int zo_cli_import(int argc, char **argv)
 {
     const int stop = zo_cli_operands(argc, argv, 1, 1,
-        "usage: zerothd import FILE < LINES\n\n"
-        "Read studies, as zerothd export writes them, from standard input into a database file that no daemon holds; it is made if\n"
-        "missing. Each study comes whole or not at all; a name that is taken stops the import. Prints one line a study.\n");
+                                     "usage: zerothd import FILE < LINES\n\n"
+                                     "Read studies, as zerothd export writes them, from standard input into a database "
+                                     "file that no daemon holds; it is made if\n"
+                                     "missing. Each study comes whole or not at all; a name that is taken stops the "
+                                     "import. Prints one line a study.\n");
     zo_offline *o = NULL;
     zo_error err = {0};
     char *text = NULL;
@@ -200,7 +203,8 @@ int zo_cli_import(int argc, char **argv)
 
     if (stop >= 0)
         return stop;
-    if ((rc = read_all(stdin, &text, &bytes, &err)) == ZO_OK && (rc = zo_offline_open(argv[1], true, &o, &err)) == ZO_OK)
+    if ((rc = read_all(stdin, &text, &bytes, &err)) == ZO_OK &&
+        (rc = zo_offline_open(argv[1], true, &o, &err)) == ZO_OK)
         rc = import_all(o, text, bytes, &err);
     zo_offline_close(o);
     zo_free(text);

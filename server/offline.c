@@ -5,7 +5,7 @@
 
 struct zo_offline {
     uv_loop_t loop;
-    uv_async_t wake;             /* a command has finished */
+    uv_async_t wake; /* a command has finished */
     zo_store *store;
     zo_runtime *runtime;
 };
@@ -41,10 +41,12 @@ static zo_status start(zo_offline *o, const char *path, bool create, zo_error *e
 
     if ((rc = zo_runtime_new(&o->runtime, err)) != ZO_OK)
         return rc;
-    const zo_store_opts store = {.path = path, .create = create, .migrate = create, .committed = zo_runtime_committed, .ctx = o->runtime};
+    const zo_store_opts store = {
+        .path = path, .create = create, .migrate = create, .committed = zo_runtime_committed, .ctx = o->runtime};
     if ((rc = zo_store_open(&store, &o->store, err)) != ZO_OK)
         return rc;
-    const zo_runtime_opts runtime = {.store = o->store, .loop = &o->loop, .workers = 1, .long_workers = 1, .finished = finished, .ctx = o};
+    const zo_runtime_opts runtime = {
+        .store = o->store, .loop = &o->loop, .workers = 1, .long_workers = 1, .finished = finished, .ctx = o};
     return zo_runtime_start(o->runtime, &runtime, err);
 }
 

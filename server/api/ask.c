@@ -1,7 +1,7 @@
 /* Ask, its long-poll, and exchange: tell, then ask, as one command.
  *
- * A long-poll is a command that parks while the solver must wait for results: the runtime runs it again after each change of the study,
- * and for the last time when its time is up, its client has left or the daemon drains. */
+ * A long-poll is a command that parks while the solver must wait for results: the runtime runs it again after each
+ * change of the study, and for the last time when its time is up, its client has left or the daemon drains. */
 #include <string.h>
 
 #include "api/handlers.h"

@@ -12,8 +12,8 @@ const char *const api_json_type[] = {"application/json", NULL};
 
 /* ---- problems ---- */
 
-static void put_problem(zo_req *r, unsigned status, const char *slug, const char *title, const char *detail, const char *pointer,
-                        const char *key, const char *value)
+static void put_problem(zo_req *r, unsigned status, const char *slug, const char *title, const char *detail,
+                        const char *pointer, const char *key, const char *value)
 {
     char type[64];
     zo_json w;
@@ -91,7 +91,8 @@ bool api_accepts(zo_req *r, const char *const *types, size_t *index_out)
         p += strspn(p, " \t");
         range = p;
         stop = p + strcspn(p, ",; \t");
-        for (const char *s = memchr(p, ';', p < end ? (size_t)(end - p) : 0); s && s < end; s = memchr(s, ';', (size_t)(end - s))) {
+        for (const char *s = memchr(p, ';', p < end ? (size_t)(end - p) : 0); s && s < end;
+             s = memchr(s, ';', (size_t)(end - s))) {
             s++;
             s += strspn(s, " \t");
             if ((s[0] == 'q' || s[0] == 'Q') && s[1] == '=')
@@ -105,7 +106,8 @@ bool api_accepts(zo_req *r, const char *const *types, size_t *index_out)
         p = *end ? end + 1 : end;
     }
     if (best <= 0) {
-        put_problem(r, 406, "not-acceptable", "Not acceptable", "this resource has none of the types that Accept allows", "", NULL, NULL);
+        put_problem(r, 406, "not-acceptable", "Not acceptable",
+                    "this resource has none of the types that Accept allows", "", NULL, NULL);
         return false;
     }
     if (index_out)
@@ -126,7 +128,8 @@ zo_status api_query_u64(const zo_req *r, const char *name, uint64_t low, uint64_
     if (n == 0 || text[n])
         return zo_fail(err, ZO_EMALFORMED, "", "query parameter %s must be an integer of at most 16 digits", name);
     if (v < low || v > high)
-        return zo_fail(err, ZO_EINVAL, "", "query parameter %s must be %llu to %llu", name, (unsigned long long)low, (unsigned long long)high);
+        return zo_fail(err, ZO_EINVAL, "", "query parameter %s must be %llu to %llu", name, (unsigned long long)low,
+                       (unsigned long long)high);
     *io = v;
     return ZO_OK;
 }
@@ -219,15 +222,21 @@ static zo_status remember(api_cmd *c, zo_ctx *x, zo_error *err)
 {
     const unsigned status = zo_req_status(c->req);
     char headers[256];
-    zo_idempotency reply = {.tenant = API_TENANT, .key = c->cmd.idempotency_key, .route = c->cmd.idempotency_route, .body = c->cmd.body,
-                            .body_bytes = c->cmd.body_bytes, .status = status, .at_ms = x->now.wall_ms};
+    zo_idempotency reply = {.tenant = API_TENANT,
+                            .key = c->cmd.idempotency_key,
+                            .route = c->cmd.idempotency_route,
+                            .body = c->cmd.body,
+                            .body_bytes = c->cmd.body_bytes,
+                            .status = status,
+                            .at_ms = x->now.wall_ms};
 
     if (status < 200 || status > 299)
         return ZO_OK;
     zo_req_replied_body(c->req, &reply.reply, &reply.reply_bytes);
     if (c->location || c->etag) {
-        snprintf(headers, sizeof headers, "%s%s%s%s%s%s", c->location ? "Location: " : "", c->location ? c->location : "",
-                 c->location ? "\n" : "", c->etag ? "ETag: " : "", c->etag ? c->etag : "", c->etag ? "\n" : "");
+        snprintf(headers, sizeof headers, "%s%s%s%s%s%s", c->location ? "Location: " : "",
+                 c->location ? c->location : "", c->location ? "\n" : "", c->etag ? "ETag: " : "",
+                 c->etag ? c->etag : "", c->etag ? "\n" : "");
         reply.headers = headers;
     }
     return zo_ctx_remember(x, &reply, err);
@@ -334,8 +343,8 @@ zo_status api_etag(api_cmd *c, const zo_ctx *x, zo_error *err)
 
 /* ---- there and back ---- */
 
-zo_status api_begin(zo_req *req, size_t bytes, zo_status (*work)(api_cmd *, zo_ctx *, zo_error *), const char *const *allowed,
-                    size_t n_allowed, void *out, zo_error *err)
+zo_status api_begin(zo_req *req, size_t bytes, zo_status (*work)(api_cmd *, zo_ctx *, zo_error *),
+                    const char *const *allowed, size_t n_allowed, void *out, zo_error *err)
 {
     const zo_route *route = zo_req_route(req);
     size_t body_bytes;
@@ -438,8 +447,13 @@ void api_resubmit_study(api_cmd *c, const char *id)
 {
     const zo_cmd old = c->cmd;
 
-    c->cmd = (zo_cmd){.run = old.run, .repeat = old.repeat, .bytes = old.bytes, .is_write = old.is_write,
-                      .idempotency_key = old.idempotency_key, .idempotency_route = old.idempotency_route, .body = old.body,
+    c->cmd = (zo_cmd){.run = old.run,
+                      .repeat = old.repeat,
+                      .bytes = old.bytes,
+                      .is_write = old.is_write,
+                      .idempotency_key = old.idempotency_key,
+                      .idempotency_route = old.idempotency_route,
+                      .body = old.body,
                       .body_bytes = old.body_bytes};
     zo_runtime_submit(c->app->runtime, API_TENANT, id, &c->cmd);
 }

@@ -1,8 +1,8 @@
 /* Export: all trials of a study, streamed in pages.
  *
- * Each page is a command of its own on the study, made when the client has taken the page before: a slow reader holds nothing up, and
- * nothing is in memory but one page. The stream and its one page under way share a heap object with two owners at most; the last
- * one frees it. */
+ * Each page is a command of its own on the study, made when the client has taken the page before: a slow reader holds
+ * nothing up, and nothing is in memory but one page. The stream and its one page under way share a heap object with two
+ * owners at most; the last one frees it. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -158,14 +158,15 @@ static const struct form forms[] = {
 
 /* ---- pages ---- */
 
-struct export {
-    api_cmd c;                   /* the page under way; of no request */
-    _Atomic int owners;          /* the stream, and a page under way */
+struct export
+{
+    api_cmd c;          /* the page under way; of no request */
+    _Atomic int owners; /* the stream, and a page under way */
     zo_stream *stream;
     const struct form *form;
     char id[32];
     uint64_t next;
-    zo_json text;                /* of this page */
+    zo_json text; /* of this page */
     bool last;
 };
 
@@ -193,7 +194,8 @@ static zo_step run_page(zo_cmd *cmd, zo_ctx *x)
     return ZO_STEP_DONE;
 }
 
-/* [any] The page is durable, or there is none: the study is gone, or the daemon too busy. Then the broken body says so. */
+/* [any] The page is durable, or there is none: the study is gone, or the daemon too busy. Then the broken body says so.
+ */
 static void finish_page(api_cmd *c)
 {
     struct export *e = (struct export *)(void *)c;

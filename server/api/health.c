@@ -15,8 +15,9 @@ static bool begin(zo_req *req, const char *const *types, zo_status *rc, zo_error
 
 zo_status api_index(zo_req *req, zo_error *err)
 {
-    static const char *const links[][2] = {{"studies", "/v1/studies"}, {"solvers", "/v1/solvers"}, {"document", "/openapi.yaml"},
-                                           {"health", "/healthz"},     {"ready", "/readyz"},       {"metrics", "/metrics"}};
+    static const char *const links[][2] = {{"studies", "/v1/studies"},    {"solvers", "/v1/solvers"},
+                                           {"document", "/openapi.yaml"}, {"health", "/healthz"},
+                                           {"ready", "/readyz"},          {"metrics", "/metrics"}};
     zo_json w;
     zo_status rc;
 

@@ -21,7 +21,8 @@ static size_t count_lines(const char *text, size_t bytes)
 {
     size_t n = bytes > 0;
 
-    for (const char *p = text; (p = memchr(p, '\n', bytes - (size_t)(p - text))) != NULL && (size_t)(++p - text) < bytes;)
+    for (const char *p = text;
+         (p = memchr(p, '\n', bytes - (size_t)(p - text))) != NULL && (size_t)(++p - text) < bytes;)
         n++;
     return n;
 }
@@ -34,7 +35,8 @@ static zo_status reserve(api_lines *l, size_t n, zo_arena *arena, zo_error *err)
     return l->items && l->line && l->numbers ? ZO_OK : zo_fail_nomem(err);
 }
 
-static zo_status read_line(const char *text, size_t n, size_t index, const zo_study *s, zo_arena *arena, api_lines *l, zo_error *err)
+static zo_status read_line(const char *text, size_t n, size_t index, const zo_study *s, zo_arena *arena, api_lines *l,
+                           zo_error *err)
 {
     bool skip = false;
     json_t *doc;
@@ -54,7 +56,8 @@ static zo_status read_line(const char *text, size_t n, size_t index, const zo_st
     return ZO_OK;
 }
 
-zo_status api_lines_read(const char *text, size_t bytes, size_t max_lines, const zo_study *s, zo_arena *arena, api_lines *out, zo_error *err)
+zo_status api_lines_read(const char *text, size_t bytes, size_t max_lines, const zo_study *s, zo_arena *arena,
+                         api_lines *out, zo_error *err)
 {
     const size_t n_lines = count_lines(text, bytes);
     const char *at = text, *const end = text + bytes;
@@ -125,7 +128,8 @@ static zo_status work_import(api_cmd *c, zo_ctx *x, zo_error *err)
     zo_json w;
     zo_status rc;
 
-    if ((rc = read_body(c, x->study, x->scratch, &l, err)) != ZO_OK || (rc = api_lines_tell(&l, x->study, x->now, x->events, err)) != ZO_OK)
+    if ((rc = read_body(c, x->study, x->scratch, &l, err)) != ZO_OK ||
+        (rc = api_lines_tell(&l, x->study, x->now, x->events, err)) != ZO_OK)
         return rc;
     zo_json_init(&w);
     write_reply(&l, x->study, &w);

@@ -21,7 +21,8 @@ static zo_status work_best(api_cmd *c, zo_ctx *x, zo_error *err)
     zo_json w;
 
     if (zo_study_n_objectives(s) != 1)
-        return zo_fail(err, ZO_EINVAL, "", "several objectives have no one best trial: see /v1/studies/%s/pareto", x->row->id);
+        return zo_fail(err, ZO_EINVAL, "", "several objectives have no one best trial: see /v1/studies/%s/pareto",
+                       x->row->id);
     found = zo_study_best(s, &number, &feasible) && zo_study_trial(s, number, &t);
     zo_json_init(&w);
     zo_json_begin_object(&w);

@@ -1,7 +1,12 @@
 /* The route table: the whole API in one screen. A test compares it with openapi/zeroth.yaml. */
 #include "api/handlers.h"
 
-enum { JSON = ZO_ROUTE_BODY_JSON, MAYBE = ZO_ROUTE_BODY_JSON | ZO_ROUTE_BODY_OPTIONAL, LINES = ZO_ROUTE_BODY_LINES, MAX_IMPORT_BYTES = 8 << 20 };
+enum {
+    JSON = ZO_ROUTE_BODY_JSON,
+    MAYBE = ZO_ROUTE_BODY_JSON | ZO_ROUTE_BODY_OPTIONAL,
+    LINES = ZO_ROUTE_BODY_LINES,
+    MAX_IMPORT_BYTES = 8 << 20
+};
 
 const zo_route zo_api_routes[] = {
     {ZO_GET, "/", ZO_SCOPE_PUBLIC, api_index, 0, 0},

@@ -4,8 +4,10 @@
 #include "api/handlers.h"
 #include "zeroth/solver.h"
 
-static const char *const oracle_names[] = {"value", "steps", "gradient", "hessian_vector", "directional", "preference", "denoiser", "score"};
-static const char *const trait_names[] = {"levels", "category", "conditional", "constraints", "linear", "objectives", "noise", "parallel"};
+static const char *const oracle_names[] = {"value",       "steps",      "gradient", "hessian_vector",
+                                           "directional", "preference", "denoiser", "score"};
+static const char *const trait_names[] = {"levels", "category",   "conditional", "constraints",
+                                          "linear", "objectives", "noise",       "parallel"};
 
 static void put_bits(uint32_t bits, const char *const *names, size_t n, zo_json *w)
 {

@@ -1,7 +1,7 @@
 /* Studies: create, list, get, patch, delete.
  *
- * Creation runs on the directory, one at a time, so a name has one holder. When the name is taken and the client said if_exists: get, the
- * specs are compared there and the same request goes on as a GET of the holder. */
+ * Creation runs on the directory, one at a time, so a name has one holder. When the name is taken and the client said
+ * if_exists: get, the specs are compared there and the same request goes on as a GET of the holder. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -42,7 +42,8 @@ static zo_status reply_study(api_cmd *c, zo_ctx *x, unsigned status, zo_error *e
     zo_json w;
     zo_status rc;
 
-    if ((rc = zo_spec_decode_text(x->row->spec, strlen(x->row->spec), x->scratch, &spec, err)) != ZO_OK || (rc = api_etag(c, x, err)) != ZO_OK)
+    if ((rc = zo_spec_decode_text(x->row->spec, strlen(x->row->spec), x->scratch, &spec, err)) != ZO_OK ||
+        (rc = api_etag(c, x, err)) != ZO_OK)
         return rc;
     zo_json_init(&w);
     if ((rc = api_study_write(x->row, &spec, x->study, api_revision(x), &w, err)) != ZO_OK) {
@@ -86,7 +87,7 @@ zo_status api_study_get(zo_req *req, zo_error *err)
 /* ---- create ---- */
 
 struct create_cmd {
-    struct get_cmd get;          /* what it becomes when if_exists finds an equal study */
+    struct get_cmd get; /* what it becomes when if_exists finds an equal study */
     bool dry_run;
     const char *existing_id;
 };
@@ -163,7 +164,8 @@ static zo_status reply_draft(api_cmd *c, const zo_spec *spec, const zo_study *st
     return rc;
 }
 
-static zo_status taken(struct create_cmd *q, const zo_spec *spec, const zo_study_row *existing, bool get, zo_arena *arena, zo_error *err)
+static zo_status taken(struct create_cmd *q, const zo_spec *spec, const zo_study_row *existing, bool get,
+                       zo_arena *arena, zo_error *err)
 {
     api_cmd *c = &q->get.c;
     bool same = false;
@@ -176,7 +178,8 @@ static zo_status taken(struct create_cmd *q, const zo_spec *spec, const zo_study
     if ((rc = same_spec(spec, existing->spec, arena, &same, err)) != ZO_OK)
         return rc;
     if (!same)
-        return zo_fail(err, ZO_ECONFLICT, "/name", "the name is taken by study %s, which has another spec", existing->id);
+        return zo_fail(err, ZO_ECONFLICT, "/name", "the name is taken by study %s, which has another spec",
+                       existing->id);
     q->existing_id = c->problem_id;
     c->problem_id = NULL;
     return ZO_OK;
@@ -199,7 +202,8 @@ static zo_status create(struct create_cmd *q, zo_ctx *x, zo_spec *spec, bool get
         zo_study_free(study);
         return rc;
     }
-    if ((rc = encode_spec(spec, arena, &row.spec, err)) != ZO_OK || (rc = zo_ctx_create(x, &row, study, &existing, err)) != ZO_OK) {
+    if ((rc = encode_spec(spec, arena, &row.spec, err)) != ZO_OK ||
+        (rc = zo_ctx_create(x, &row, study, &existing, err)) != ZO_OK) {
         zo_study_free(study);
         return rc == ZO_ECONFLICT && existing.id ? taken(q, spec, &existing, get, x->scratch, err) : rc;
     }
@@ -265,7 +269,8 @@ zo_status api_study_create(zo_req *req, zo_error *err)
     if (!api_accepts(req, api_json_type, NULL))
         return ZO_OK;
     if ((rc = api_begin(req, sizeof *q, work_create, allowed, ZO_LEN(allowed), &q, err)) != ZO_OK ||
-        (rc = api_query_bool(req, "dry_run", &dry_run, err)) != ZO_OK || (rc = api_hop_open(zo_req_app(req), err)) != ZO_OK)
+        (rc = api_query_bool(req, "dry_run", &dry_run, err)) != ZO_OK ||
+        (rc = api_hop_open(zo_req_app(req), err)) != ZO_OK)
         return rc;
     q->get.c.finish = finish_create;
     q->dry_run = dry_run;
@@ -312,7 +317,8 @@ static zo_status check_match(const struct change_cmd *q, zo_ctx *x, zo_error *er
     return ZO_OK;
 }
 
-static zo_status read_patch(const json_t *doc, zo_ctx *x, zo_patch *patch, const char **title, const char **metadata, zo_error *err)
+static zo_status read_patch(const json_t *doc, zo_ctx *x, zo_patch *patch, const char **title, const char **metadata,
+                            zo_error *err)
 {
     struct patch_in in = {0};
     uint64_t seen;
@@ -331,7 +337,8 @@ static zo_status read_patch(const json_t *doc, zo_ctx *x, zo_patch *patch, const
     }
     if (in.metadata) {
         *metadata = "{}";
-        if (!json_is_null(in.metadata) && (rc = zo_spec_decode_metadata(in.metadata, x->scratch, metadata, err)) != ZO_OK)
+        if (!json_is_null(in.metadata) &&
+            (rc = zo_spec_decode_metadata(in.metadata, x->scratch, metadata, err)) != ZO_OK)
             return api_at(err, rc, "metadata");
     }
     if (in.budget) {
@@ -372,7 +379,8 @@ static zo_status work_delete(api_cmd *c, zo_ctx *x, zo_error *err)
 {
     zo_status rc;
 
-    if ((rc = check_match((const struct change_cmd *)(const void *)c, x, err)) != ZO_OK || (rc = zo_ctx_delete(x, err)) != ZO_OK)
+    if ((rc = check_match((const struct change_cmd *)(const void *)c, x, err)) != ZO_OK ||
+        (rc = zo_ctx_delete(x, err)) != ZO_OK)
         return rc;
     api_reply_empty(c, 204);
     return ZO_OK;
@@ -407,7 +415,7 @@ zo_status api_study_delete(zo_req *req, zo_error *err)
 struct list_cmd {
     api_cmd c;
     zo_study_filter filter;
-    char list[256];              /* what a cursor belongs to */
+    char list[256]; /* what a cursor belongs to */
 };
 
 static zo_status work_list(api_cmd *c, zo_ctx *x, zo_error *err)
@@ -434,7 +442,9 @@ static zo_status work_list(api_cmd *c, zo_ctx *x, zo_error *err)
     zo_json_end_array(&w);
     if (n > limit) {
         const zo_study_row *last = &rows[limit - 1];
-        api_cursor at = {.number = {(uint64_t)last->study, (uint64_t)(q->filter.sort == ZO_SORT_UPDATED ? last->updated_ms : last->created_ms)}};
+        api_cursor at = {
+            .number = {(uint64_t)last->study,
+                       (uint64_t)(q->filter.sort == ZO_SORT_UPDATED ? last->updated_ms : last->created_ms)}};
         if (q->filter.sort == ZO_SORT_NAME && last->name) {
             strncpy(at.text, last->name, sizeof at.text - 1);
             at.number[2] = 1;
@@ -458,7 +468,8 @@ static zo_status read_order(const zo_req *req, zo_study_filter *f, zo_error *err
         for (int i = ZO_STUDY_ACTIVE; i <= ZO_STUDY_INFEASIBLE; i++)
             known = known || strcmp(state, zo_study_state_name((zo_study_state)i)) == 0;
         if (!known)
-            return zo_fail(err, ZO_EINVAL, "", "query parameter state must be active, paused, done, stalled or infeasible");
+            return zo_fail(err, ZO_EINVAL, "",
+                           "query parameter state must be active, paused, done, stalled or infeasible");
     }
     if (!sort)
         return ZO_OK;
@@ -468,7 +479,8 @@ static zo_status read_order(const zo_req *req, zo_study_filter *f, zo_error *err
             f->sort = i == 0 ? ZO_SORT_CREATED : i == 1 ? ZO_SORT_NAME : ZO_SORT_UPDATED;
             return ZO_OK;
         }
-    return zo_fail(err, ZO_EINVAL, "", "query parameter sort must be created, name or updated, with - before it for descending");
+    return zo_fail(err, ZO_EINVAL, "",
+                   "query parameter sort must be created, name or updated, with - before it for descending");
 }
 
 zo_status api_study_list(zo_req *req, zo_error *err)
@@ -483,15 +495,16 @@ zo_status api_study_list(zo_req *req, zo_error *err)
     if (!api_accepts(req, api_json_type, NULL))
         return ZO_OK;
     if ((rc = api_begin(req, sizeof *q, work_list, allowed, ZO_LEN(allowed), &q, err)) != ZO_OK ||
-        (rc = api_query_u64(req, "limit", 1, 1000, &limit, err)) != ZO_OK || (rc = read_order(req, &q->filter, err)) != ZO_OK)
+        (rc = api_query_u64(req, "limit", 1, 1000, &limit, err)) != ZO_OK ||
+        (rc = read_order(req, &q->filter, err)) != ZO_OK)
         return rc;
     if (prefix && strlen(prefix) > 64)
         return zo_fail(err, ZO_EINVAL, "", "query parameter name_prefix has at most 64 bytes");
     q->filter.tenant = API_TENANT;
     q->filter.name_prefix = prefix;
     q->filter.limit = (size_t)limit;
-    snprintf(q->list, sizeof q->list, "studies %d%d %s %s", (int)q->filter.sort, q->filter.descending, q->filter.state ? q->filter.state : "",
-             prefix ? prefix : "");
+    snprintf(q->list, sizeof q->list, "studies %d%d %s %s", (int)q->filter.sort, q->filter.descending,
+             q->filter.state ? q->filter.state : "", prefix ? prefix : "");
     if (cursor) {
         if ((rc = api_cursor_decode(cursor, q->list, &at, err)) != ZO_OK)
             return rc;

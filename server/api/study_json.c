@@ -73,7 +73,8 @@ zo_status api_solver_write(const zo_spec *spec, const zo_study *s, zo_json *w, z
     return ZO_OK;
 }
 
-zo_status api_study_write(const zo_study_row *row, const zo_spec *spec, const zo_study *s, uint64_t revision, zo_json *w, zo_error *err)
+zo_status api_study_write(const zo_study_row *row, const zo_spec *spec, const zo_study *s, uint64_t revision,
+                          zo_json *w, zo_error *err)
 {
     const zo_budget budget = zo_study_budget(s);
     zo_status rc;

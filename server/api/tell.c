@@ -21,6 +21,7 @@ struct result_in {
 };
 #define IN(member) offsetof(struct result_in, member)
 enum { F_NUMBER, F_PARAMS, F_STATE, F_VALUES, F_VALUE, F_STDERR, F_COST, F_REASON, F_WORKER, F_METADATA };
+/* clang-format off */
 #define RESULT_FIELDS(number_name)                                              \
     [F_NUMBER] = {number_name, ZO_F_U64, IN(number), false, 0, 0},              \
     [F_PARAMS] = {"params", ZO_F_OBJECT, IN(params), false, 0, 0},              \
@@ -28,7 +29,7 @@ enum { F_NUMBER, F_PARAMS, F_STATE, F_VALUES, F_VALUE, F_STDERR, F_COST, F_REASO
     [F_VALUES] = {"values", ZO_F_OBJECT, IN(values), false, 0, 0},              \
     [F_VALUE] = {"value", ZO_F_ANY, IN(value), false, 0, 0},                    \
     [F_STDERR] = {"stderr", ZO_F_ANY, IN(std_error), false, 0, 0},              \
-    [F_COST] = {"cost", ZO_F_F64, IN(cost), false, 0, DBL_MAX},                   \
+    [F_COST] = {"cost", ZO_F_F64, IN(cost), false, 0, DBL_MAX},                 \
     [F_REASON] = {"reason", ZO_F_STRING, IN(reason), false, 0, REASON_BYTES},   \
     [F_WORKER] = {"worker", ZO_F_STRING, IN(worker), false, 1, WORKER_BYTES},   \
     [F_METADATA] = {"metadata", ZO_F_ANY, IN(metadata), false, 0, 0}
@@ -38,8 +39,10 @@ static const zo_field line_fields[] = {
     RESULT_FIELDS("number"),
     {"created_at", ZO_F_TIME_MS, IN(created_ms), false, 0, 0},
     {"finished_at", ZO_F_TIME_MS, IN(finished_ms), false, 0, 0},
-    IGNORED("feasible"), IGNORED("origin"), IGNORED("attempt"), IGNORED("lease_expires_at"), IGNORED("provenance"), IGNORED("reports"),
+    IGNORED("feasible"), IGNORED("origin"), IGNORED("attempt"), IGNORED("lease_expires_at"),
+    IGNORED("provenance"), IGNORED("reports"),
 };
+/* clang-format on */
 
 zo_status api_point_read(const json_t *params, const zo_study *s, zo_arena *arena, const double **out, zo_error *err)
 {
@@ -51,7 +54,8 @@ zo_status api_point_read(const json_t *params, const zo_study *s, zo_arena *aren
 
     if (!v)
         return zo_fail_nomem(err);
-    if ((rc = zo_params_read(params, arena, &named, &n, err)) != ZO_OK || (rc = zo_space_encode(space, named, n, v, err)) != ZO_OK)
+    if ((rc = zo_params_read(params, arena, &named, &n, err)) != ZO_OK ||
+        (rc = zo_space_encode(space, named, n, v, err)) != ZO_OK)
         return rc;
     *out = v;
     return ZO_OK;
@@ -78,7 +82,7 @@ static zo_status read_map(const json_t *map, const zo_study *s, double low, doub
         const size_t i = zo_study_value_index(s, key, strlen(key));
 
         if (i == SIZE_MAX)
-            return api_at(err, zo_fail(err, ZO_EINVAL, "", "this study declares no objective, constraint or metric of this name"), key);
+            return api_at(err, zo_fail(err, ZO_EINVAL, "", "this study declares no value of this name"), key);
         if ((rc = zo_json_get_f64(v, &values[i], err)) != ZO_OK)
             return api_at(err, rc, key);
         if (values[i] < low)
@@ -94,7 +98,8 @@ static zo_status one_objective(const zo_study *s, zo_error *err)
     return zo_fail(err, ZO_EINVAL, "", "this study has %zu objectives: give them by name", zo_study_n_objectives(s));
 }
 
-zo_status api_values_read(const json_t *values, const json_t *value, const zo_study *s, zo_arena *arena, const double **out, zo_error *err)
+zo_status api_values_read(const json_t *values, const json_t *value, const zo_study *s, zo_arena *arena,
+                          const double **out, zo_error *err)
 {
     double *read = NULL;
     zo_status rc;
@@ -151,7 +156,8 @@ static zo_status read_state(const char *text, zo_trial_state *out, bool *open_ou
 }
 
 /* What results and lines have in common. */
-static zo_status read_common(const struct result_in *in, const zo_study *s, zo_arena *arena, zo_tell_item *t, zo_error *err)
+static zo_status read_common(const struct result_in *in, const zo_study *s, zo_arena *arena, zo_tell_item *t,
+                             zo_error *err)
 {
     zo_status rc;
 
@@ -184,13 +190,15 @@ static zo_status read_result(const json_t *doc, const zo_study *s, zo_arena *are
         return zo_fail(err, ZO_EMALFORMED, "/params", "give trial or params, not both");
     if (!t.by_number && !in.params)
         return zo_fail(err, ZO_EMALFORMED, "", "a result needs trial, or params for a point of your own");
-    if ((rc = read_state(in.state, &t.state, NULL, err)) != ZO_OK || (rc = read_common(&in, s, arena, &t, err)) != ZO_OK)
+    if ((rc = read_state(in.state, &t.state, NULL, err)) != ZO_OK ||
+        (rc = read_common(&in, s, arena, &t, err)) != ZO_OK)
         return rc;
     *out = t;
     return ZO_OK;
 }
 
-zo_status api_line_read(const json_t *doc, const zo_study *s, zo_arena *arena, zo_tell_item *out, bool *skip_out, zo_error *err)
+zo_status api_line_read(const json_t *doc, const zo_study *s, zo_arena *arena, zo_tell_item *out, bool *skip_out,
+                        zo_error *err)
 {
     struct result_in in = {.cost = NAN};
     zo_tell_item t = {.origin = ZO_ORIGIN_IMPORT};

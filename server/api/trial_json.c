@@ -111,7 +111,8 @@ void zo_api_best_write(const zo_study *s, zo_json *w)
     bool feasible;
     zo_trial t;
 
-    if (zo_study_n_objectives(s) != 1 || !zo_study_best(s, &number, &feasible) || !feasible || !zo_study_trial(s, number, &t)) {
+    if (zo_study_n_objectives(s) != 1 || !zo_study_best(s, &number, &feasible) || !feasible ||
+        !zo_study_trial(s, number, &t)) {
         zo_json_null(w);
         return;
     }

@@ -1,5 +1,6 @@
-/* Lists of trials: by number in either direction, or by one value. Both are bounded: a page by number looks at so many trials and no
- * more, so that a rare state in a long study does not hold the study up; a page by value is one pass with a heap of one page. */
+/* Lists of trials: by number in either direction, or by one value. Both are bounded: a page by number looks at so many
+ * trials and no more, so that a rare state in a long study does not hold the study up; a page by value is one pass with
+ * a heap of one page. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,14 +13,14 @@ enum { MAX_LOOKED_AT = 50000, MAX_SORT_TEXT = 144 };
 
 struct list_cmd {
     api_cmd c;
-    const char *sort, *cursor;   /* as the client wrote them; sort without its sign */
+    const char *sort, *cursor; /* as the client wrote them; sort without its sign */
     bool descending, by_value, any_state;
     zo_trial_state state;
     uint64_t limit;
 };
 
 struct page {
-    uint64_t *numbers;           /* [limit] */
+    uint64_t *numbers; /* [limit] */
     size_t n;
     bool more;
     api_cursor next;
@@ -51,7 +52,7 @@ static void list_by_number(const struct list_cmd *q, const zo_study *s, const ap
 /* ---- by value: keys in the order of the list ---- */
 
 struct key {
-    double value;                /* negated for a descending list; NaN: absent, last */
+    double value; /* negated for a descending list; NaN: absent, last */
     uint64_t number;
 };
 
@@ -100,8 +101,8 @@ static struct key key_of(const struct list_cmd *q, const zo_trial *t, size_t col
     return (struct key){q->descending ? -v : v, t->number};
 }
 
-static zo_status list_by_value(const struct list_cmd *q, const zo_study *s, size_t column, const api_cursor *after, zo_arena *arena,
-                               struct page *p, zo_error *err)
+static zo_status list_by_value(const struct list_cmd *q, const zo_study *s, size_t column, const api_cursor *after,
+                               zo_arena *arena, struct page *p, zo_error *err)
 {
     const size_t max = (size_t)q->limit + 1;
     struct key *keys = zo_arena_array(arena, max, sizeof *keys), last = {0};
@@ -143,7 +144,8 @@ static zo_status column_of(const struct list_cmd *q, const zo_study *s, size_t *
     const char *name = strchr(q->sort, ':');
 
     if (!name && zo_study_n_objectives(s) != 1)
-        return zo_fail(err, ZO_EINVAL, "", "this study has %zu objectives: sort by value:NAME", zo_study_n_objectives(s));
+        return zo_fail(err, ZO_EINVAL, "", "this study has %zu objectives: sort by value:NAME",
+                       zo_study_n_objectives(s));
     *out = name ? zo_study_value_index(s, name + 1, strlen(name + 1)) : 0;
     if (*out == SIZE_MAX)
         return zo_fail(err, ZO_EINVAL, "", "query parameter sort names a value that this study does not declare");
@@ -164,7 +166,8 @@ static zo_status work_list(api_cmd *c, zo_ctx *x, zo_error *err)
 
     if (!p.numbers)
         return zo_fail_nomem(err);
-    snprintf(list, sizeof list, "trials %s %d%s %d", x->row->id, q->descending, q->sort, q->any_state ? -1 : (int)q->state);
+    snprintf(list, sizeof list, "trials %s %d%s %d", x->row->id, q->descending, q->sort,
+             q->any_state ? -1 : (int)q->state);
     if (q->cursor && (rc = api_cursor_decode(q->cursor, list, &after, err)) != ZO_OK)
         return rc;
     if (!q->by_value)
@@ -190,14 +193,17 @@ static zo_status read_query(const zo_req *req, struct list_cmd *q, zo_error *err
 
     q->any_state = state == NULL;
     if (state && !zo_trial_state_parse(state, &q->state))
-        return zo_fail(err, ZO_EINVAL, "", "query parameter state must be queued, running, complete, infeasible, failed, stopped or abandoned");
+        return zo_fail(
+            err, ZO_EINVAL, "",
+            "query parameter state must be queued, running, complete, infeasible, failed, stopped or abandoned");
     if (!sort)
         sort = "number";
     q->descending = sort[0] == '-';
     q->sort = sort + q->descending;
     q->by_value = strcmp(q->sort, "value") == 0 || (strncmp(q->sort, "value:", 6) == 0 && q->sort[6]);
     if ((!q->by_value && strcmp(q->sort, "number") != 0) || strlen(q->sort) > MAX_SORT_TEXT)
-        return zo_fail(err, ZO_EINVAL, "", "query parameter sort must be number, value or value:NAME, with - before it for descending");
+        return zo_fail(err, ZO_EINVAL, "",
+                       "query parameter sort must be number, value or value:NAME, with - before it for descending");
     q->cursor = zo_req_query(req, "cursor");
     q->limit = 100;
     return api_query_u64(req, "limit", 1, 1000, &q->limit, err);
@@ -211,7 +217,8 @@ zo_status api_trial_list(zo_req *req, zo_error *err)
 
     if (!api_accepts(req, api_json_type, NULL))
         return ZO_OK;
-    if ((rc = api_begin(req, sizeof *q, work_list, allowed, ZO_LEN(allowed), &q, err)) != ZO_OK || (rc = read_query(req, q, err)) != ZO_OK)
+    if ((rc = api_begin(req, sizeof *q, work_list, allowed, ZO_LEN(allowed), &q, err)) != ZO_OK ||
+        (rc = read_query(req, q, err)) != ZO_OK)
         return rc;
     api_submit_study(&q->c);
     return ZO_OK;

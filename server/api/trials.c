@@ -36,7 +36,8 @@ static zo_status reserve(struct points *p, size_t n, zo_arena *arena, zo_error *
     return p->v && p->metadata && p->numbers ? ZO_OK : zo_fail_nomem(err);
 }
 
-static zo_status read_point(const json_t *doc, const zo_study *s, zo_arena *arena, struct points *p, size_t i, zo_error *err)
+static zo_status read_point(const json_t *doc, const zo_study *s, zo_arena *arena, struct points *p, size_t i,
+                            zo_error *err)
 {
     struct point_in in = {0};
     zo_status rc;
@@ -105,7 +106,8 @@ static zo_status work_enqueue(api_cmd *c, zo_ctx *x, zo_error *err)
         return rc;
     rc = read_points(doc, x->study, x->scratch, &p, err);
     json_decref(doc);
-    if (rc != ZO_OK || (rc = zo_study_enqueue(x->study, p.v, p.metadata, p.n, x->now, x->events, p.numbers, err)) != ZO_OK ||
+    if (rc != ZO_OK ||
+        (rc = zo_study_enqueue(x->study, p.v, p.metadata, p.n, x->now, x->events, p.numbers, err)) != ZO_OK ||
         (rc = locate(c, x, p.numbers[0], err)) != ZO_OK)
         return rc;
     zo_json_init(&w);
@@ -149,7 +151,8 @@ static zo_status submit_trial(zo_req *req, zo_status (*work)(api_cmd *, zo_ctx *
 
     if (!api_accepts(req, api_json_type, NULL))
         return ZO_OK;
-    if ((rc = api_begin(req, sizeof *q, work, NULL, 0, &q, err)) != ZO_OK || (rc = api_path_number(req, &q->number, err)) != ZO_OK)
+    if ((rc = api_begin(req, sizeof *q, work, NULL, 0, &q, err)) != ZO_OK ||
+        (rc = api_path_number(req, &q->number, err)) != ZO_OK)
         return rc;
     api_submit_study(&q->c);
     return ZO_OK;
@@ -233,7 +236,8 @@ static zo_status work_report(api_cmd *c, zo_ctx *x, zo_error *err)
         return rc;
     rc = read_report(doc, x, &step, &values, err);
     json_decref(doc);
-    if (rc != ZO_OK || (rc = zo_study_report(x->study, number_of(c), step, values, x->now, x->events, &stop, err)) != ZO_OK)
+    if (rc != ZO_OK ||
+        (rc = zo_study_report(x->study, number_of(c), step, values, x->now, x->events, &stop, err)) != ZO_OK)
         return rc;
     zo_json_init(&w);
     zo_json_begin_object(&w);

@@ -29,7 +29,8 @@ static void a_cursor_comes_back_as_it_went_whatever_its_length(void **state)
         memset(c.text, 'a' + (int)(n % 26), n);
         api_cursor_encode(&c, "trials 1", text);
         assert_true(strlen(text) < API_CURSOR_CHARS);
-        assert_int_equal(strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), strlen(text));
+        assert_int_equal(strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
+                         strlen(text));
         assert_int_equal(api_cursor_decode(text, "trials 1", &back, &err), ZO_OK);
         assert_same(&c, &back);
     }

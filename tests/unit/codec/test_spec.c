@@ -89,12 +89,16 @@ static void the_smallest_spec_gets_every_default(void **state)
     assert_null(spec.title);
     assert_null(spec.metadata);
     spec.study.seed = 7;
-    assert_encodes_to(&spec, "{'seed':7,'space':[{'name':'x','type':'float','low':0,'high':1}],'linear_constraints':[],"
-                             "'objectives':[{'name':'value','goal':'minimize'}],'constraints':[],'metrics':[],'oracle':'value','noise':'auto',"
-                             "'parallelism':1,'lease':'10m','retries':3,'on_expiry':'retry','duplicates':'allow','early_stopping':null,"
-                             "'budget':{},'solver':{'name':'auto','options':{}}}");
+    assert_encodes_to(
+        &spec,
+        "{'seed':7,'space':[{'name':'x','type':'float','low':0,'high':1}],'linear_constraints':[],"
+        "'objectives':[{'name':'value','goal':'minimize'}],'constraints':[],'metrics':[],'oracle':'value','noise':'"
+        "auto',"
+        "'parallelism':1,'lease':'10m','retries':3,'on_expiry':'retry','duplicates':'allow','early_stopping':null,"
+        "'budget':{},'solver':{'name':'auto','options':{}}}");
 }
 
+/* clang-format off */
 static const char full[] =
     "{'name': 'svm-1_A', 'title': 'T', 'metadata': {'k': [1, {'a': null}]}, 'seed': 9007199254740991,"
     "'space': [{'name': 'C', 'type': 'float', 'low': 0.001, 'high': 1000, 'scale': 'log', 'default': 1},"
@@ -107,12 +111,17 @@ static const char full[] =
     "{'name': 'f', 'type': 'fixed', 'value': [1, 2.5]},"
     "{'name': 'v', 'type': 'vector', 'size': 3, 'low': -1, 'high': 1, 'default': [0, 0.5, 1]},"
     "{'name': 'degree', 'type': 'int', 'low': 2, 'high': 5, 'when': {'kernel': ['poly'], 'b': true}}],"
-    "'linear_constraints': [{'terms': {'s': 1, 'C': -2}, 'op': '<=', 'rhs': 3}, {'terms': {'r': 1}, 'op': '>=', 'rhs': 0}, {'terms': {'C': 1}, 'op': '=', 'rhs': 1}],"
-    "'objectives': [{'name': 'error'}, {'name': 'gain', 'goal': 'maximize'}], 'constraints': [{'name': 'seconds', 'upper': 2}, {'name': 'g', 'lower': -1, 'upper': 1}],"
-    "'metrics': ['m', 'n'], 'oracle': {'type': 'steps'}, 'noise': 'expected', 'parallelism': 8, 'budget': {'trials': 200, 'seconds': 1.5, 'target': -2},"
-    "'lease': '90s', 'retries': 0, 'on_expiry': 'abandon', 'duplicates': 'avoid', 'solver': {'name': 'random', 'options': {}},"
+    "'linear_constraints': [{'terms': {'s': 1, 'C': -2}, 'op': '<=', 'rhs': 3}, {'terms': {'r': 1}, 'op': '>=', 'rhs': "
+    "0}, {'terms': {'C': 1}, 'op': '=', 'rhs': 1}],"
+    "'objectives': [{'name': 'error'}, {'name': 'gain', 'goal': 'maximize'}], 'constraints': [{'name': 'seconds', "
+    "'upper': 2}, {'name': 'g', 'lower': -1, 'upper': 1}],"
+    "'metrics': ['m', 'n'], 'oracle': {'type': 'steps'}, 'noise': 'expected', 'parallelism': 8, 'budget': {'trials': "
+    "200, 'seconds': 1.5, 'target': -2},"
+    "'lease': '90s', 'retries': 0, 'on_expiry': 'abandon', 'duplicates': 'avoid', 'solver': {'name': 'random', "
+    "'options': {}},"
     "'early_stopping': {'rule': 'asha', 'options': {'z': 1, 'a': 'b'}}}";
 
+/* clang-format on */
 static void every_field_is_read_to_its_place(void **state)
 {
     const zo_spec spec = decoded(full);
@@ -125,31 +134,38 @@ static void every_field_is_read_to_its_place(void **state)
     assert_string_equal(spec.metadata, "{\"k\":[1,{\"a\":null}]}");
     assert_true(spec.has_seed && s->seed == UINT64_C(9007199254740991));
     assert_int_equal(s->space.n_params, 10);
-    assert_true(p[0].type == ZO_FLOAT && p[0].scale == ZO_LOG && p[0].low == 0.001 && p[0].high == 1000 && p[0].has_default && p[0].default_value.number == 1);
+    assert_true(p[0].type == ZO_FLOAT && p[0].scale == ZO_LOG && p[0].low == 0.001 && p[0].high == 1000 &&
+                p[0].has_default && p[0].default_value.number == 1);
     assert_true(p[1].scale == ZO_REVERSE_LOG && !p[1].has_default && p[2].scale == ZO_LINEAR && p[2].step == 0.25);
-    assert_true(p[3].type == ZO_INT && p[3].low == -3 && p[3].high == 9 && p[3].step == 3 && p[3].default_value.number == 0);
-    assert_true(p[4].type == ZO_CATEGORICAL && p[4].n_choices == 4 && p[4].choices[2].integral && p[4].choices[3].kind == ZO_BOOLEAN);
+    assert_true(p[3].type == ZO_INT && p[3].low == -3 && p[3].high == 9 && p[3].step == 3 &&
+                p[3].default_value.number == 0);
+    assert_true(p[4].type == ZO_CATEGORICAL && p[4].n_choices == 4 && p[4].choices[2].integral &&
+                p[4].choices[3].kind == ZO_BOOLEAN);
     assert_string_equal(p[4].default_value.string, "poly");
     assert_true(p[5].type == ZO_ORDINAL && p[5].choices[1].number == 10);
     assert_true(p[6].type == ZO_BOOL && p[6].has_default && !p[6].default_value.boolean);
-    assert_true(p[7].type == ZO_FIXED && p[7].fixed.kind == ZO_NUMBERS && p[7].fixed.n_numbers == 2 && p[7].fixed.numbers[1] == 2.5);
+    assert_true(p[7].type == ZO_FIXED && p[7].fixed.kind == ZO_NUMBERS && p[7].fixed.n_numbers == 2 &&
+                p[7].fixed.numbers[1] == 2.5);
     assert_true(p[8].type == ZO_VECTOR && p[8].size == 3 && p[8].default_value.numbers[1] == 0.5);
     assert_int_equal(p[9].n_when, 2);
     assert_string_equal(p[9].when[0].parent, "b"); /* by name */
     assert_true(p[9].when[0].n_values == 1 && p[9].when[0].values[0].boolean);
     assert_string_equal(p[9].when[1].values[0].string, "poly");
     assert_int_equal(s->space.n_linear, 3);
-    assert_true(s->space.linear[0].op == ZO_LE && s->space.linear[1].op == ZO_GE && s->space.linear[2].op == ZO_EQ && s->space.linear[0].rhs == 3);
+    assert_true(s->space.linear[0].op == ZO_LE && s->space.linear[1].op == ZO_GE && s->space.linear[2].op == ZO_EQ &&
+                s->space.linear[0].rhs == 3);
     assert_string_equal(s->space.linear[0].terms[0].name, "C");
     assert_true(s->space.linear[0].terms[0].coef == -2 && s->space.linear[0].terms[1].coef == 1);
     assert_true(s->n_objectives == 2 && !s->objectives[0].maximize && s->objectives[1].maximize);
-    assert_true(s->n_constraints == 2 && s->constraints[0].has_upper && !s->constraints[0].has_lower && s->constraints[0].upper == 2);
+    assert_true(s->n_constraints == 2 && s->constraints[0].has_upper && !s->constraints[0].has_lower &&
+                s->constraints[0].upper == 2);
     assert_true(s->constraints[1].has_lower && s->constraints[1].lower == -1);
     assert_int_equal(s->n_metrics, 2);
     assert_string_equal(s->metrics[1], "n");
     assert_true(s->oracle == ZO_ORACLE_STEPS && s->noise == ZO_NOISE_EXPECTED && s->parallelism == 8);
     assert_true(s->budget.trials == 200 && s->budget.seconds == 1.5 && s->budget.has_target && s->budget.target == -2);
-    assert_true(s->lease_ms == 90000 && s->retries == 0 && s->on_expiry == ZO_EXPIRY_ABANDON && s->duplicates == ZO_DUPLICATES_AVOID);
+    assert_true(s->lease_ms == 90000 && s->retries == 0 && s->on_expiry == ZO_EXPIRY_ABANDON &&
+                s->duplicates == ZO_DUPLICATES_AVOID);
     assert_string_equal(s->solver, "random");
     assert_string_equal(s->stop_rule, "asha");
     assert_int_equal(s->n_stop_options, 2);
@@ -172,6 +188,7 @@ static void encoding_and_decoding_again_changes_nothing(void **state)
 
 static void equal_specs_written_differently_give_equal_text(void **state)
 {
+    /* clang-format off */
     static const char *const pairs[][2] = {
         {"{'seed': 1, 'space': [" X "]}", "{'space': [{'high': 1.0, 'low': 0e0, 'type': 'float', 'name': 'x', 'scale': 'linear', 'when': {}}], 'seed': 1.0, 'retries': 3, 'lease': 600,"
                                           " 'solver': {'name': 'auto'}, 'oracle': 'value', 'objectives': [{'name': 'value', 'goal': 'minimize'}], 'metrics': [], 'early_stopping': null}"},
@@ -182,6 +199,7 @@ static void equal_specs_written_differently_give_equal_text(void **state)
         {"{'seed': 1, 'oracle': 'steps', 'space': [" X "], 'linear_constraints': [{'terms': {'x': 1, 'a': 2}, 'op': '=', 'rhs': 1}]}",
          "{'seed': 1, 'oracle': {'type': 'steps'}, 'space': [" X "], 'linear_constraints': [{'rhs': 1, 'terms': {'a': 2, 'x': 1}, 'op': '='}]}"},
     };
+    /* clang-format on */
 
     (void)state;
     for (size_t i = 0; i < ZO_LEN(pairs); i++) {
@@ -205,14 +223,17 @@ static void assert_refused(const char *text, int code, const char *pointer)
     zo_spec spec = {.name = "untouched"};
     zo_error err = {0};
 
-    if (decode(text, &spec, &err) != (zo_status)code || err.code != (zo_status)code || strcmp(err.pointer, pointer) != 0)
-        fail_msg("%s: code %d at '%s' (%s), expected %d at '%s'", text, err.code, err.pointer, err.message, code, pointer);
+    if (decode(text, &spec, &err) != (zo_status)code || err.code != (zo_status)code ||
+        strcmp(err.pointer, pointer) != 0)
+        fail_msg("%s: code %d at '%s' (%s), expected %d at '%s'", text, err.code, err.pointer, err.message, code,
+                 pointer);
     assert_string_equal(spec.name, "untouched");
 }
 
 /* Members of the document beside a good space. */
 static void wrong_members_are_refused_by_name(void **state)
 {
+    /* clang-format off */
     static const struct refusal rows[] = {
         {"'zz': 1", M, "/zz"}, {"'Seed': 1", M, "/Seed"}, {"'a/b~': 1", M, "/a~1b~0"},
         {"'seed': -1", V, "/seed"}, {"'seed': 1.5", M, "/seed"}, {"'seed': '1'", M, "/seed"}, {"'seed': null", M, "/seed"}, {"'seed': 9007199254740992", V, "/seed"}, {"'seed': 9223372036854775807", V, "/seed"},
@@ -239,6 +260,7 @@ static void wrong_members_are_refused_by_name(void **state)
         {"'early_stopping': 1", M, "/early_stopping"}, {"'early_stopping': {}", M, "/early_stopping/rule"}, {"'early_stopping': {'rule': 1}", M, "/early_stopping/rule"}, {"'early_stopping': {'rule': 'a', 'zz': 1}", M, "/early_stopping/zz"}, {"'early_stopping': {'rule': 'a', 'options': []}", M, "/early_stopping/options"},
         {"'stop': {'rule': 'x'}", U, "/stop"},
     };
+    /* clang-format on */
     char text[512];
 
     (void)state;
@@ -251,6 +273,7 @@ static void wrong_members_are_refused_by_name(void **state)
 /* One parameter, beside a good one before it. */
 static void wrong_parameters_are_refused_by_place_and_name(void **state)
 {
+    /* clang-format off */
     static const struct refusal rows[] = {
         {"1", M, ""}, {"{}", M, "/name"}, {"{'name': 'a'}", M, "/type"}, {"{'name': '', 'type': 'bool'}", V, "/name"}, {"{'name': 5, 'type': 'bool'}", M, "/name"}, {"{'name': 'a', 'type': 'double'}", V, "/type"}, {"{'name': 'a', 'type': 1}", M, "/type"},
         {"{'name': 'a', 'type': 'float', 'high': 1}", M, "/low"}, {"{'name': 'a', 'type': 'float', 'low': 1}", M, "/high"}, {"{'name': 'a', 'type': 'float', 'low': '0', 'high': 1}", M, "/low"}, {"{'name': 'a', 'type': 'float', 'low': 0, 'high': null}", M, "/high"},
@@ -264,6 +287,7 @@ static void wrong_parameters_are_refused_by_place_and_name(void **state)
         {"{'name': 'a', 'type': 'vector', 'low': 0, 'high': 1}", M, "/size"}, {"{'name': 'a', 'type': 'vector', 'size': 0, 'low': 0, 'high': 1}", V, "/size"}, {"{'name': 'a', 'type': 'vector', 'size': 100001, 'low': 0, 'high': 1}", V, "/size"}, {"{'name': 'a', 'type': 'vector', 'size': 1.5, 'low': 0, 'high': 1}", M, "/size"},
         {"{'name': 'a', 'type': 'bool', 'when': []}", M, "/when"}, {"{'name': 'a', 'type': 'bool', 'when': 1}", M, "/when"}, {"{'name': 'a', 'type': 'bool', 'when': {'x': []}}", V, "/when/x"}, {"{'name': 'a', 'type': 'bool', 'when': {'x': null}}", M, "/when/x"}, {"{'name': 'a', 'type': 'bool', 'when': {'x': [1, {}]}}", M, "/when/x/1"},
     };
+    /* clang-format on */
     char text[512], pointer[64];
 
     (void)state;
@@ -287,7 +311,8 @@ static void lists_end_where_they_are_said_to(void **state)
         {"{'space': [" X "], 'objectives': [", "{'name': 'o'}", "]}", "/objectives", 16},
         {"{'space': [" X "], 'constraints': [", "{'name': 'c', 'upper': 1}", "]}", "/constraints", 64},
         {"{'space': [" X "], 'metrics': [", "'m'", "]}", "/metrics", 64},
-        {"{'space': [" X "], 'linear_constraints': [", "{'terms': {'x': 1}, 'op': '=', 'rhs': 1}", "]}", "/linear_constraints", 1000},
+        {"{'space': [" X "], 'linear_constraints': [", "{'terms': {'x': 1}, 'op': '=', 'rhs': 1}", "]}",
+         "/linear_constraints", 1000},
         {"{'space': [{'name': 'a', 'type': 'ordinal', 'choices': [", "1", "]}]}", "/space/0/choices", 1000},
         {"{'space': [{'name': 'a', 'type': 'bool', 'when': {'x': [", "1", "]}}]}", "/space/0/when/x", 1000},
         {"{'space': [", "{'name': 'b', 'type': 'bool'}", "]}", "/space", 10000},
