@@ -157,6 +157,7 @@ static void closed(zo_http *h, struct http_conn *c)
     unlink_conn(c);
     zo_free(c);
     zo_gauge_add(&zo_metric.connections, -1);
+    h->need_run = true; /* at its limit the library listens again only when run once more */
     if (--h->n_conns == 0)
         uv_timer_stop(&h->reaper);
 }
@@ -175,9 +176,20 @@ void http_conn_busy(struct http_conn *c)
     http_conn_replying(c);
 }
 
-void http_conn_waiting(struct http_conn *c)
+void http_conn_suspend(struct http_conn *c)
 {
+    c->suspended = true;
     c->deadline = INT64_MAX;
+    zo_gauge_add(&zo_metric.suspended, 1);
+    MHD_suspend_connection(c->mhd);
+}
+
+void http_conn_resume(struct http_conn *c)
+{
+    c->suspended = false;
+    http_conn_replying(c);
+    zo_gauge_add(&zo_metric.suspended, -1);
+    MHD_resume_connection(c->mhd);
 }
 
 void http_conn_replying(struct http_conn *c)

@@ -199,16 +199,12 @@ static bool begin_body(zo_req *r)
 /* From here on what arrives is counted and dropped. The buffer goes back at once. */
 static void drop_body(zo_req *r)
 {
-    zo_http *h = r->http;
-
     r->refused = true;
     r->dropped_bytes = r->body_bytes;
     r->body_bytes = 0;
     if (r->body_cap <= HTTP_BODY_POOLED)
         return;
-    h->inflight_bytes -= r->charged_bytes;
-    zo_gauge_add(&zo_metric.inflight_bytes, -(int64_t)r->charged_bytes);
-    r->charged_bytes = 0;
+    http_request_uncharge(r);
     zo_free(r->body);
     r->body = NULL;
     r->body_cap = 0;
@@ -241,10 +237,7 @@ static bool take_body(zo_req *r, const char *data, size_t bytes)
 static enum MHD_Result wait_for_owner(zo_req *r)
 {
     r->phase = REQ_KEPT;
-    r->suspended = true;
-    zo_gauge_add(&zo_metric.suspended, 1);
-    http_conn_waiting(r->conn);
-    MHD_suspend_connection(r->conn->mhd);
+    http_conn_suspend(r->conn);
     if (r->gone)
         http_gone_start(r);
     return MHD_YES;

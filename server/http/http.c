@@ -198,27 +198,13 @@ bool zo_http_is_draining(const zo_http *h)
 
 /* ---- close ---- */
 
-/* The library does not stop with suspended connections. A request that another thread has stays with it, without a
- * connection. */
-static void release_suspended(zo_http *h)
+/* The library does not stop with suspended connections. */
+static void resume_all(zo_http *h)
 {
-    for (struct http_conn *c = h->conns[CONN_BUSY].first; c; c = c->next) {
-        zo_req *r = c->req;
-        if (!r)
-            continue;
-        const bool suspended = r->suspended || (r->stream && r->stream->suspended);
-        if (r->phase == REQ_KEPT) {
-            http_gone_stop(r);
-            h->inflight_bytes -= r->charged_bytes;
-            zo_gauge_add(&zo_metric.inflight_bytes, -(int64_t)r->charged_bytes);
-            r->conn = NULL;
-            c->req = NULL;
-        }
-        if (r->suspended)
-            zo_gauge_add(&zo_metric.suspended, -1);
-        if (suspended)
-            MHD_resume_connection(c->mhd);
-    }
+    for (conn_list list = CONN_FRESH; list < CONN_LISTS; list++)
+        for (struct http_conn *c = h->conns[list].first; c; c = c->next)
+            if (c->suspended)
+                http_conn_resume(c);
 }
 
 static void free_pool(zo_http *h)
@@ -247,7 +233,7 @@ void zo_http_close(zo_http *h)
     http_inbox_close(h);
     http_pump_stop(h);
     if (h->mhd) {
-        release_suspended(h);
+        resume_all(h);
         MHD_stop_daemon(h->mhd);
     }
     close_handles(h);

@@ -65,16 +65,18 @@ void http_inbox_add_stream(zo_stream *s)
     h->streams = s;
 }
 
+/* Lock held. */
 static zo_req *take_done(zo_http *h, zo_stream **streams_out)
 {
-    pthread_mutex_lock(&h->lock);
     zo_req *done = h->done_first;
-    *streams_out = h->streams;
     h->done_first = h->done_last = NULL;
+    *streams_out = NULL;
+    for (zo_stream *s = h->streams; s; s = s->next) {
+        s->queued = false; /* from here on another push may link it anew */
+        s->taken = *streams_out;
+        *streams_out = s;
+    }
     h->streams = NULL;
-    for (zo_stream *s = *streams_out; s; s = s->next)
-        s->queued = false;
-    pthread_mutex_unlock(&h->lock);
     return done;
 }
 
@@ -90,23 +92,27 @@ void http_on_wake(uv_async_t *a)
 {
     zo_http *h = a->data;
     zo_stream *streams;
-    zo_req *r = take_done(h, &streams);
 
+    pthread_mutex_lock(&h->lock);
+    zo_req *r = take_done(h, &streams);
+    pthread_mutex_unlock(&h->lock);
     while (r) {
         zo_req *next = r->next;
         take_back(r);
-        r->suspended = false;
-        zo_gauge_add(&zo_metric.suspended, -1);
-        http_conn_replying(r->conn);
-        MHD_resume_connection(r->conn->mhd);
+        http_conn_resume(r->conn);
         r = next;
     }
-    while (streams) {
-        zo_stream *next = streams->next; /* a delivered stream may be pushed to again */
+    for (; streams; streams = streams->taken)
         http_stream_deliver(streams);
-        streams = next;
-    }
     http_pump(h);
+}
+
+static void orphan(zo_req *r)
+{
+    http_gone_stop(r);
+    http_request_uncharge(r);
+    r->conn->req = NULL;
+    r->conn = NULL;
 }
 
 void http_inbox_close(zo_http *h)
@@ -115,9 +121,12 @@ void http_inbox_close(zo_http *h)
 
     pthread_mutex_lock(&h->lock);
     h->closed = true;
-    pthread_mutex_unlock(&h->lock);
     for (zo_req *r = take_done(h, &streams), *next; r; r = next) {
         next = r->next;
         take_back(r);
     }
+    for (struct http_conn *c = h->conns[CONN_BUSY].first; c; c = c->next)
+        if (c->req && c->req->phase == REQ_KEPT)
+            orphan(c->req); /* before its owner may see that the inbox is closed, and free it */
+    pthread_mutex_unlock(&h->lock);
 }

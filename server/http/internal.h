@@ -67,9 +67,9 @@ struct zo_req {
     zo_arena *arena;
     char id[17];
     http_phase phase;
-    bool keep, suspended, active; /* zo_req_keep was called; MHD holds the connection back; counted in http->n_active */
-    bool head, close;             /* a HEAD; the connection ends with the reply */
-    bool refused;                 /* the reply is a refusal of the head: the body is dropped */
+    bool keep, active; /* zo_req_keep was called; counted in http->n_active */
+    bool head, close;  /* a HEAD; the connection ends with the reply */
+    bool refused;      /* the reply is a refusal of the head: the body is dropped */
 
     const char *method;      /* as sent, for the log */
     char *path, *query_text; /* the raw target, cut at '?'; query_text is NULL without one */
@@ -104,6 +104,7 @@ struct zo_req {
 /* request.c */
 zo_req *http_request_new(struct http_conn *c, const char *target); /* NULL when out of memory */
 void http_request_release(zo_req *r);                              /* [loop] to the pool */
+void http_request_uncharge(zo_req *r);                             /* its body no longer counts as in memory */
 void http_request_free(zo_req *r);                                 /* [any owner] */
 const char *http_captures_name(const char *pattern, size_t index, size_t *bytes_out);
 void http_reply_static(zo_req *r, unsigned status, const char *content_type, const char *text);
@@ -160,13 +161,16 @@ struct http_conn {
     conn_list list;
     struct http_conn *prev, *next;
     int64_t deadline; /* loop time; INT64_MAX: none */
+    bool suspended;   /* the library does not look at it, and no deadline holds */
     bool settled;     /* looked for a half-close since it last moved */
     zo_req *req;
 };
 
 void http_on_connection(void *cls, struct MHD_Connection *c, void **context, enum MHD_ConnectionNotificationCode code);
-void http_conn_busy(struct http_conn *c);     /* its request is complete */
-void http_conn_waiting(struct http_conn *c);  /* suspended: no deadline */
+void http_conn_busy(struct http_conn *c); /* its request is complete */
+/* Hold the connection back, from inside one of its callbacks; and let it go on, from outside: http_pump must follow. */
+void http_conn_suspend(struct http_conn *c);
+void http_conn_resume(struct http_conn *c);
 void http_conn_replying(struct http_conn *c); /* a reply, or a stream's next chunk, is on its way */
 void http_conn_idle(struct http_conn *c);     /* the reply has been sent */
 void http_conn_moved(struct http_conn *c);    /* a request line or a piece of a body has come */
@@ -175,7 +179,8 @@ void http_reap(uv_timer_t *t);
 /* ---- inbox.c: from any thread to the loop ---- */
 void http_on_wake(uv_async_t *a);
 void http_inbox_add_stream(zo_stream *s); /* lock held */
-/* [loop] Close the inbox and drop what is in it: later requests are freed by the threads that give them back. */
+/* [loop] From now on kept requests have no connection: the threads that give them back free them. What is in the inbox
+ * is the loop's. */
 void http_inbox_close(zo_http *h);
 
 /* ---- stream.c ---- */
@@ -187,7 +192,8 @@ struct zo_stream {
     void *ctx;
     char *chunk; /* being sent; the loop's */
     size_t bytes, sent;
-    bool last, suspended;
+    bool last;
+    zo_stream *taken; /* the loop's list of what it took from the inbox */
     /* under http->lock */
     zo_stream *next;
     char *pushed;

@@ -5,10 +5,18 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { BACKLOG = 4096 };
+
+static bool is_port(const char *text)
+{
+    const size_t n = strlen(text);
+
+    return n > 0 && n <= 5 && strspn(text, "0123456789") == n && atoi(text) <= 65535;
+}
 
 /* Split at the last colon; an IPv6 host is in brackets. */
 static bool split(const char *text, char *host, size_t size, const char **port)
@@ -16,7 +24,7 @@ static bool split(const char *text, char *host, size_t size, const char **port)
     const char *colon = strrchr(text, ':');
     size_t n;
 
-    if (!colon || colon == text || colon[1] == '\0' || strspn(colon + 1, "0123456789") != strlen(colon + 1))
+    if (!colon || colon == text || !is_port(colon + 1))
         return false;
     n = (size_t)(colon - text);
     if (text[0] == '[') {

@@ -75,6 +75,13 @@ static void drop_reply(zo_req *r)
     r->reply_static = false;
 }
 
+void http_request_uncharge(zo_req *r)
+{
+    r->http->inflight_bytes -= r->charged_bytes;
+    zo_gauge_add(&zo_metric.inflight_bytes, -(int64_t)r->charged_bytes);
+    r->charged_bytes = 0;
+}
+
 void http_request_free(zo_req *r)
 {
     drop_reply(r);
@@ -94,8 +101,7 @@ void http_request_release(zo_req *r)
         http_stream_close(r->stream);
     if (r->active)
         h->n_active--;
-    h->inflight_bytes -= r->charged_bytes;
-    zo_gauge_add(&zo_metric.inflight_bytes, -(int64_t)r->charged_bytes);
+    http_request_uncharge(r);
     r->stream = NULL;
     if (h->n_pool == HTTP_REQUESTS_POOLED || zo_arena_used_bytes(arena) > ARENA_POOLED || cap > HTTP_BODY_POOLED) {
         http_request_free(r);

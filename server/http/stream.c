@@ -67,9 +67,7 @@ static ssize_t read_stream(void *cls, uint64_t position, char *to, size_t max)
         ask_for_more(s);
         if (take_push(s))
             continue;
-        s->suspended = true;
-        http_conn_waiting(s->req->conn);
-        MHD_suspend_connection(s->req->conn->mhd);
+        http_conn_suspend(s->req->conn);
         return 0;
     }
     if (s->abort)
@@ -123,11 +121,8 @@ void zo_stream_abort(zo_stream *s)
 
 void http_stream_deliver(zo_stream *s)
 {
-    if (!s->suspended || !take_push(s))
-        return; /* taken already, by the reader */
-    s->suspended = false;
-    http_conn_replying(s->req->conn);
-    MHD_resume_connection(s->req->conn->mhd);
+    if (s->req->conn->suspended && take_push(s)) /* else the reader has taken it already */
+        http_conn_resume(s->req->conn);
 }
 
 /* Out of the inbox, so that the loop does not meet it there; lock held. */

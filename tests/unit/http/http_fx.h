@@ -158,7 +158,7 @@ __attribute__((unused)) static zo_status fx_fail(zo_req *r, zo_error *err)
     atomic_fetch_add(&fx_of(r)->handled, 1);
     for (size_t i = 0; i < ZO_LEN(fx_codes); i++)
         if (strcmp(zo_status_slug(fx_codes[i]), slug) == 0)
-            return zo_fail(err, fx_codes[i], "/a~1b/0", "quote \" and \x01");
+            return zo_fail(err, fx_codes[i], "/a~1b/0", "quote \" and \\");
     return ZO_OK; /* no reply at all */
 }
 
@@ -202,17 +202,30 @@ __attribute__((unused)) static zo_status fx_big(zo_req *r, zo_error *err)
     return ZO_OK;
 }
 
+__attribute__((unused)) static zo_status fx_metrics(zo_req *r, zo_error *err)
+{
+    zo_json w;
+    size_t n;
+    zo_json_init(&w);
+    zo_http_metrics_write(fx_of(r)->http, &w);
+    char *text = zo_json_take(&w, &n);
+    if (!text)
+        return zo_fail_nomem(err);
+    zo_req_reply(r, 200, "text/plain", text, n);
+    return ZO_OK;
+}
+
 /* ---- streams: chunks "0,", "1,", ... made by the owner ---- */
 
 struct fx_stream {
     struct fx *fx;
     int n, total, abort_at;
     bool sync;
+    bool owed, busy, closed;     /* under fx->lock: the last of the owner and the close frees */
 };
 
-__attribute__((unused)) static void fx_push(zo_stream *s)
+__attribute__((unused)) static void fx_push(zo_stream *s, struct fx_stream *t)
 {
-    struct fx_stream *t = s->ctx;
     char text[32];
     if (t->n == t->abort_at) {
         zo_stream_abort(s);
@@ -226,10 +239,11 @@ __attribute__((unused)) static void fx_more(zo_stream *s, void *ctx)
 {
     struct fx_stream *t = ctx;
     if (t->sync) {
-        fx_push(s);
+        fx_push(s, t);
         return;
     }
     pthread_mutex_lock(&t->fx->lock);
+    t->owed = true;
     t->fx->wanting[t->fx->n_wanting++] = s;
     pthread_cond_signal(&t->fx->ready);
     pthread_mutex_unlock(&t->fx->lock);
@@ -239,15 +253,31 @@ __attribute__((unused)) static void fx_stream_closed(zo_stream *s, void *ctx)
 {
     struct fx_stream *t = ctx;
     struct fx *fx = t->fx;
+    (void)s;
     pthread_mutex_lock(&fx->lock);
-    for (size_t i = 0; i < fx->n_wanting; i++)
-        if (fx->wanting[i] == s) { /* still owed: pushed now, and dropped */
-            fx->wanting[i] = fx->wanting[--fx->n_wanting];
-            zo_stream_push(s, NULL, 0, true);
-        }
+    t->closed = true;
+    const bool mine = !t->owed && !t->busy;
     pthread_mutex_unlock(&fx->lock);
+    if (mine)
+        free(t);
     atomic_fetch_add(&fx->streams_closed, 1);
-    free(t);
+}
+
+/* The owner's: t is taken while s can't be freed, since the push is owed. */
+__attribute__((unused)) static void fx_serve_stream(struct fx *fx, zo_stream *s)
+{
+    pthread_mutex_lock(&fx->lock);
+    struct fx_stream *t = s->ctx;
+    t->owed = false;
+    t->busy = true;
+    pthread_mutex_unlock(&fx->lock);
+    fx_push(s, t);
+    pthread_mutex_lock(&fx->lock);
+    t->busy = false;
+    const bool mine = t->closed && !t->owed;
+    pthread_mutex_unlock(&fx->lock);
+    if (mine)
+        free(t);
 }
 
 __attribute__((unused)) static zo_status fx_stream(zo_req *r, zo_error *err)
@@ -279,6 +309,7 @@ static const zo_route fx_routes[] = {
     {ZO_GET, "/query", ZO_SCOPE_READ, fx_query, 0, 0},
     {ZO_GET, "/headers", ZO_SCOPE_READ, fx_headers, 0, 0},
     {ZO_GET, "/big", ZO_SCOPE_READ, fx_big, 0, 0},
+    {ZO_GET, "/metrics", ZO_SCOPE_ADMIN, fx_metrics, 0, 0},
     {ZO_GET, "/stream/{chunks}", ZO_SCOPE_READ, fx_stream, 0, 0},
 };
 
@@ -305,7 +336,7 @@ __attribute__((unused)) static void *fx_own(void *arg)
             fx_echo_body(batch[i]);
         zo_req_done(batch, n);
         for (size_t i = 0; i < n_wanting; i++)
-            fx_push(wanting[i]);
+            fx_serve_stream(fx, wanting[i]);
         pthread_mutex_lock(&fx->lock);
     }
     pthread_mutex_unlock(&fx->lock);
