@@ -269,6 +269,7 @@ static inline double *row_values(const struct table *t, struct row r)
 }
 /* Make the reserved row of number exist (it must not yet), queued or running or ended, and count it. */
 struct row trial_add(zo_study *s, uint64_t number, zo_trial_state state, zo_origin origin, const double *v, int64_t at_ms);
+void row_count(zo_study *s, struct row r);                              /* a loaded row enters the counters */
 /* Move an existing trial, keeping all counters. */
 void trial_move(zo_study *s, struct row r, zo_trial_state to);
 void trial_touch(struct row r, const zo_study *s, uint64_t number);    /* a row of a closed segment changed otherwise */

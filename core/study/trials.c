@@ -218,6 +218,11 @@ void trial_touch(struct row r, const zo_study *s, uint64_t number)
         r.g->flags[r.i] |= FLAG_AMENDED;
 }
 
+void row_count(zo_study *s, struct row r)
+{
+    count(s, r, +1);
+}
+
 struct row trial_add(zo_study *s, uint64_t number, zo_trial_state state, zo_origin origin, const double *v, int64_t at_ms)
 {
     struct table *t = &s->t;
