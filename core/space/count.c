@@ -4,7 +4,7 @@
 #include "space/space_private.h"
 
 enum { MAX_WALKED = 64 };       /* parents, and the depth of the recursion */
-enum { MAX_WORK = 20000000 };   /* conditions looked at; beyond, the space is too large to be exhausted anyway */
+enum { MAX_WORK = 2000000 };    /* conditions looked at; beyond, the space is too large to be exhausted anyway */
 
 struct count {
     const zo_space *s;

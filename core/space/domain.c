@@ -6,6 +6,7 @@
  * have steps finer than its logarithms can tell apart, and a linear one with more than 2^50 levels is done in integers. */
 #include "space/space_private.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +46,7 @@ static zo_status count_float_levels(struct domain *d, zo_error *err)
 {
     const double largest = fmax(fabs(d->low), fabs(d->high));
 
-    if (d->step < FINEST_STEP * largest)
+    if (d->step < DBL_MIN || d->step < FINEST_STEP * largest)
         return zo_fail(err, ZO_EINVAL, "/step", "step %.15g is too fine for values up to %.15g", d->step, largest);
     /* (0.3 - 0) / 0.1 is below 3: allow for the rounding of the three numbers and of the quotient. Halves can't overflow. */
     const double slack = 1e-9 + 4 * 0x1p-52 * (largest / d->step);

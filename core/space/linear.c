@@ -226,8 +226,8 @@ static zo_status compile_row(const zo_space *s, struct polytope *p, const zo_lin
                              zo_error *err)
 {
     const double sign = spec->op == ZO_GE ? -1 : 1;
-    double *coef = p->coef + p->m * p->n, *row = p->rows + p->m * p->n, rhs = sign * spec->rhs, largest = fabs(spec->rhs), norm2 = 0,
-           real2 = 0;
+    double *coef = p->coef + p->m * p->n, *row = p->rows + p->m * p->n, rhs = sign * spec->rhs;
+    double constants = fabs(spec->rhs), terms = 0, norm2 = 0, real2 = 0;
 
     for (size_t k = 0; k < spec->n_terms; k++) {
         const size_t param = space_find(s, spec->terms[k].name);
@@ -235,24 +235,24 @@ static zo_status compile_row(const zo_space *s, struct polytope *p, const zo_lin
         const double c = sign * spec->terms[k].coef, constant = s->specs[param].type == ZO_FIXED ? s->specs[param].fixed.number : d->low;
         if (is_constant(s, param)) {
             rhs -= c * constant;
-            largest += fabs(c * constant);
+            constants += fabs(c * constant);
         } else if (c != 0) {
             coef[variable[param]] += c;
-            largest += fabs(c) * fmax(fabs(d->low), fabs(d->high));
+            terms += fabs(c) * fmax(fabs(d->low), fabs(d->high));
         }
     }
     p->rhs[p->m] = rhs;
     p->b[p->m] = rhs;
     p->equal[p->m] = spec->op == ZO_EQ;
     p->spec[p->m] = i;
-    p->slop[p->m] = is_exact(p, coef, largest) ? 0 : TOLERANCE * largest;
+    p->slop[p->m] = is_exact(p, coef, terms) ? 0 : TOLERANCE * (constants + terms);
     for (size_t j = 0; j < p->n; j++) {
         row[j] = coef[j] * (p->domain[j]->high - p->domain[j]->low);
         p->b[p->m] -= coef[j] * p->domain[j]->low;
         norm2 += row[j] * row[j];
         real2 += j < p->n_real ? row[j] * row[j] : 0;
     }
-    if (!isfinite(norm2) || !isfinite(largest) || !isfinite(p->b[p->m])) {
+    if (!isfinite(norm2) || !isfinite(constants + terms) || !isfinite(p->b[p->m])) {
         const zo_status rc = zo_fail(err, ZO_EINVAL, "/terms", "the terms overflow");
         return err != NULL ? zo_fail_at(err, "/linear_constraints/%zu", i) : rc;
     }
@@ -268,6 +268,29 @@ static zo_status compile_row(const zo_space *s, struct polytope *p, const zo_lin
     p->real_norm[p->m] = sqrt(real2 / norm2);
     p->m++;
     return ZO_OK;
+}
+
+/* Is row k row i with the other sign: together an equation? */
+static bool opposite(const struct polytope *p, size_t i, size_t k)
+{
+    const double *a = p->coef + i * p->n, *b = p->coef + k * p->n;
+
+    if (p->equal[i] || p->equal[k] || p->rhs[i] != -p->rhs[k])
+        return false;
+    for (size_t j = 0; j < p->n; j++)
+        if (a[j] != -b[j])
+            return false;
+    return true;
+}
+
+/* Two inequalities that leave no room between them would leave a walk none either, unless they are known for an equation. The second
+ * stays: as an equation it follows from the first. */
+static void find_equations(struct polytope *p)
+{
+    for (size_t i = 0; i < p->m; i++)
+        for (size_t k = i + 1; k < p->m; k++)
+            if (opposite(p, i, k))
+                p->equal[i] = p->equal[k] = true;
 }
 
 static zo_status find_centre(struct polytope *p, zo_error *err)
@@ -324,6 +347,7 @@ zo_status linear_init(zo_space *s, const zo_linear_spec *specs, size_t n, zo_err
             goto done;
     if (p->m == 0)
         goto done; /* all constant, and true */
+    find_equations(p);
     for (size_t i = 0; i < p->m; i++)
         for (size_t j = 0; j < p->n; j++)
             p->cols[j * p->m + i] = p->rows[i * p->n + j];

@@ -9,6 +9,7 @@
 
 #define DEPENDENT 1e-9 /* length of what is left of a unit row */
 #define INCOMMENSURABLE 1e-7
+enum { MAX_PASSES = 20 };
 
 static void subtract(size_t n, double f, const double *x, double *y)
 {
@@ -22,6 +23,15 @@ static double dot(size_t n, const double *x, const double *y)
 
     for (size_t j = 0; j < n; j++)
         sum += x[j] * y[j];
+    return sum;
+}
+
+static double scaled_dot(size_t n, const double *scale, const double *x, const double *y)
+{
+    double sum = 0;
+
+    for (size_t j = 0; j < n; j++)
+        sum += scale[j] * x[j] * scale[j] * y[j];
     return sum;
 }
 
@@ -70,6 +80,30 @@ static bool take_row(struct lattice *l, const double *w, double rhs)
     return true;
 }
 
+/* Each vector less the multiple of another that leaves it shortest, as long as some gets shorter: walks need short steps, and those of
+ * Euclid's algorithm are long. Lengths are in ranges. */
+static void shorten(const struct polytope *p, struct lattice *l, double *scale)
+{
+    bool shorter = true;
+
+    for (size_t j = p->n_real, k = 0; j < p->n; j++)
+        if (p->tied[j])
+            scale[k++] = 1 / polytope_level_count(p, j);
+    for (int pass = 0; shorter && pass < MAX_PASSES; pass++) {
+        shorter = false;
+        for (size_t b = 0; b < l->n_free; b++) {
+            const double *B = l->U + b * l->n_tied, length2 = scaled_dot(l->n_tied, scale, B, B);
+            for (size_t a = 0; a < l->n_free; a++) {
+                double *A = l->U + a * l->n_tied;
+                const double times = a == b ? 0 : rint(scaled_dot(l->n_tied, scale, A, B) / length2 * (1 - 1e-9));
+                if (times != 0)
+                    subtract(l->n_tied, times, B, A);
+                shorter |= times != 0;
+            }
+        }
+    }
+}
+
 /* One lattice vector (steps of the tied variables) as a direction of x. */
 static void make_move(const struct polytope *p, const double *z, double *d)
 {
@@ -88,7 +122,7 @@ static zo_status moves_init(struct polytope *p, zo_arena *arena, size_t n_tied, 
 {
     const size_t n_grid = p->n - p->n_real;
     struct lattice l = {.n_tied = n_tied, .n_free = n_tied};
-    double *memory = zo_calloc(n_tied * n_tied + 3 * n_tied, sizeof *memory), *w;
+    double *memory = zo_calloc(n_tied * n_tied + 3 * n_tied, sizeof *memory), *w; /* w: a row, then the lengths of steps */
     zo_status rc = ZO_OK;
 
     if (memory == NULL)
@@ -108,6 +142,7 @@ static zo_status moves_init(struct polytope *p, zo_arena *arena, size_t n_tied, 
             goto done;
         }
     }
+    shorten(p, &l, w);
     p->n_moves = l.n_free;
     if ((p->moves = zo_arena_array(arena, l.n_free * p->n, sizeof *p->moves)) == NULL) {
         rc = zo_fail_nomem(err);

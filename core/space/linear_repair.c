@@ -4,16 +4,16 @@
  * a finite number of sweeps leave is taken back by moving the least towards the centre, so that the result always is feasible.
  * With levels: the levels of v are kept if the reals can make up for them. Otherwise the search starts from the first feasible point
  * among roundings between the relaxed projection and the centre, and moves levels, alone, in pairs and along the equations' lattice,
- * as long as that brings it nearer. */
+ * as long as that brings it nearer; where there are few of them, an exhaustive search follows (linear_nearest.c). */
 #include "space/polytope.h"
 
 #include <math.h>
 #include <string.h>
 
 #define MARGIN 1e-13      /* kept from inequalities, so that a client's own sum is on the right side */
-#define SETTLED 1e-15     /* change of a multiplier, in ranges */
-#define MAX_WORK 2e7      /* products of one projection */
-enum { MAX_SWEEPS = 5000, MAX_ROUNDS = 8, MAX_IMPROVEMENTS = 40, ALL_PAIRS_UP_TO = 48, RANDOM_PAIRS = 1024 };
+#define SETTLED 1e-14     /* change of a multiplier, in ranges */
+#define MAX_WORK 1e7      /* products of one projection */
+enum { MAX_SWEEPS = 5000, SWEEPS_WITH_LEVELS = 300, MAX_ROUNDS = 8, MAX_IMPROVEMENTS = 40, ALL_PAIRS_UP_TO = 48, RANDOM_PAIRS = 1024 };
 
 /* ---- projection ---- */
 
@@ -59,8 +59,25 @@ static double solve_row(size_t n, const double *a, const double *y, double rhs)
     return t;
 }
 
-/* x[0..n_free) becomes the point nearest to target, as far as MAX_WORK goes; the other variables stay. False: a row can't be met. */
-static bool project(const struct polytope *p, size_t n_free, const double *target, double *x)
+/* The dual's value: half the square of the distance is at least this, for every feasible point. */
+static double bound(const struct polytope *p, size_t n_free, const double *target, const double *y, const double *multiplier,
+                    const double *rhs)
+{
+    double sum = 0, slope;
+
+    for (size_t j = 0; j < n_free; j++) {
+        const double d = zo_clip(y[j], 0, 1) - target[j];
+        sum += d * d / 2;
+    }
+    for (size_t i = 0; i < p->m; i++)
+        if (multiplier[i] != 0)
+            sum += multiplier[i] * (row_at(n_free, p->rows + i * p->n, y, 0, &slope) - rhs[i]);
+    return sum;
+}
+
+/* x[0..n_free) becomes the point nearest to target, as far as max_sweeps and MAX_WORK go; the other variables stay. False: no point
+ * within the square root of limit2. */
+static bool project(const struct polytope *p, size_t n_free, const double *target, size_t max_sweeps, double limit2, double *x)
 {
     double y[MAX_VARIABLES], multiplier[MAX_LINEAR] = {0}, rhs[MAX_LINEAR], change = 1, work = 0;
 
@@ -76,7 +93,7 @@ static bool project(const struct polytope *p, size_t n_free, const double *targe
         if (least > rhs[i] + 1e-9)
             return false;
     }
-    for (size_t sweep = 0; sweep < MAX_SWEEPS && change > SETTLED && work < MAX_WORK; sweep++) {
+    for (size_t sweep = 0; sweep < max_sweeps && change > SETTLED && work < MAX_WORK; sweep++) {
         change = 0;
         for (size_t i = 0; i < p->m; i++) {
             const double *a = p->rows + i * p->n;
@@ -91,6 +108,8 @@ static bool project(const struct polytope *p, size_t n_free, const double *targe
                 y[j] -= t * a[j];
         }
         work += 4.0 * (double)p->m * (double)n_free;
+        if (bound(p, n_free, target, y, multiplier, rhs) > limit2 / 2 + 1e-9)
+            return false;
     }
     for (size_t j = 0; j < n_free; j++)
         x[j] = zo_clip(y[j], 0, 1);
@@ -130,12 +149,12 @@ static bool holds(const struct polytope *p, const double *x)
     return polytope_holds(p, v, 0.01);
 }
 
-/* The reals nearest to target, given x's levels. */
-static bool settle_reals(const struct polytope *p, const double *target, double *x)
+/* The reals nearest to target, given x's levels; false if there are none within the square root of limit2. */
+static bool settle_reals(const struct polytope *p, const double *target, double limit2, double *x)
 {
     const size_t n_grid = p->n - p->n_real;
 
-    if (!project(p, p->n_real, target, x))
+    if (!project(p, p->n_real, target, n_grid > 0 ? SWEEPS_WITH_LEVELS : MAX_SWEEPS, limit2, x))
         return false;
     equations_restore(p, x);
     if (memcmp(x + p->n_real, p->centre + p->n_real, n_grid * sizeof *x) == 0)
@@ -290,13 +309,13 @@ static void start_near(const struct polytope *p, const double *target, double *x
     double relaxed[MAX_VARIABLES];
 
     memcpy(relaxed, target, p->n * sizeof *relaxed);
-    project(p, p->n, target, relaxed);
+    project(p, p->n, target, SWEEPS_WITH_LEVELS, (double)p->n, relaxed);
     for (int k = 0; k < STOPS; k++) {
         for (size_t j = p->n_real; j < p->n; j++) {
             const double steps = polytope_level_count(p, j), to = relaxed[j] + (p->centre[j] - relaxed[j]) * k / STOPS;
             x[j] = rint(to * steps) / steps;
         }
-        if (settle_reals(p, target, x))
+        if (settle_reals(p, target, (double)p->n, x))
             return;
     }
     memcpy(x, p->centre, p->n * sizeof *x);
@@ -315,18 +334,19 @@ static void repair_levels(const struct polytope *p, zo_rng *rng, const double *t
 {
     double next[MAX_VARIABLES];
 
-    if (settle_reals(p, target, x))
+    if (settle_reals(p, target, (double)p->n, x))
         return;
     start_near(p, target, x);
     for (size_t k = 0; k < MAX_ROUNDS; k++) {
         memcpy(next, x, p->n * sizeof *next);
         improve(p, rng, target, next);
-        if (p->n_real > 0 && !settle_reals(p, target, next))
-            return;
+        if (p->n_real > 0 && !settle_reals(p, target, (double)p->n, next))
+            break;
         if (!holds(p, next) || distance2(p->n, next, target) >= distance2(p->n, x, target))
-            return;
+            break;
         memcpy(x, next, p->n * sizeof *x);
     }
+    nearest_levels(p, target, settle_reals, x);
 }
 
 void linear_repair(const zo_space *s, zo_rng *rng, double *v)
@@ -341,7 +361,7 @@ void linear_repair(const zo_space *s, zo_rng *rng, double *v)
     for (size_t j = 0; j < p->n; j++)
         x[j] = target[j] = polytope_scaled(p, j, mine[j]);
     if (p->n_real == p->n)
-        settle_reals(p, target, x);
+        settle_reals(p, target, (double)p->n, x);
     else
         repair_levels(p, rng, target, x);
     for (size_t j = 0; j < p->n; j++)

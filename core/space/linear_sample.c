@@ -147,14 +147,17 @@ static void full_step(struct walk *w)
         go(w, uniform_on(w, c.low, c.high));
 }
 
-/* A basis vector of the lattice, or the difference of two. */
+/* Along the sum or difference of up to three basis vectors of the lattice: with fewer, a walk in a narrow box may not get everywhere. */
 static void lattice_step(struct walk *w)
 {
     const struct polytope *p = w->p;
-    const size_t a = zo_rng_below(w->rng, p->n_moves), b = zo_rng_below(w->rng, p->n_moves);
 
-    for (size_t j = 0; j < p->n; j++)
-        w->d[j] = p->moves[a * p->n + j] - (a != b ? p->moves[b * p->n + j] : 0);
+    memset(w->d, 0, p->n * sizeof *w->d);
+    for (size_t left = 1 + zo_rng_below(w->rng, 3); left > 0; left--) {
+        const double *move = p->moves + zo_rng_below(w->rng, p->n_moves) * p->n, sign = zo_rng_below(w->rng, 2) ? 1 : -1;
+        for (size_t j = 0; j < p->n; j++)
+            w->d[j] += sign * move[j];
+    }
     set_rates(w);
     const struct chord c = polytope_chord(p, w->x, w->d, w->slack, w->g);
     const double from = ceil(c.low - 1e-9), to = floor(c.high + 1e-9);
@@ -172,7 +175,7 @@ static void walk_on(struct walk *w)
         polytope_slack(p, w->x, w->slack);
         for (size_t k = 0; k < full / SWEEPS; k++)
             full_step(w);
-        for (size_t k = 0; k < 2 * p->n_moves; k++)
+        for (size_t k = 0; p->n_moves > 0 && k < 2 * p->n_moves + 4; k++)
             lattice_step(w);
         for (size_t k = 0; p->n_q == 1 && w->n_tied_reals > 1 && k < 2 * w->n_tied_reals; k++)
             pair_step(w);

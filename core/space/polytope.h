@@ -49,6 +49,11 @@ zo_status equations_init(struct polytope *p, zo_arena *arena, zo_error *err);
 /* Shift the reals of x, the least, so that the equations hold. */
 void equations_restore(const struct polytope *p, double *x);
 
+/* linear_nearest.c: x, feasible, becomes the nearest feasible point to target if a bounded search can tell; `settle` finds the reals
+ * nearest to the target for x's levels, if there are any within the square root of limit2. */
+typedef bool settle_fn(const struct polytope *p, const double *target, double limit2, double *x);
+void nearest_levels(const struct polytope *p, const double *target, settle_fn *settle, double *x);
+
 /* linear.c */
 double polytope_value(const struct polytope *p, size_t j, double x);   /* natural; snaps to the level */
 double polytope_scaled(const struct polytope *p, size_t j, double v);
