@@ -1,6 +1,7 @@
 /* Linear constraints: compiled to a polytope (polytope.h), checked, and the questions other files ask of it.
  * Domains of one value and fixed parameters are constants and go to the right-hand sides. */
 #include "space/polytope.h"
+#include "zeroth/linalg.h"
 
 #include <float.h>
 #include <math.h>
@@ -70,13 +71,8 @@ zo_status linear_check(const zo_space *s, const double *v, zo_error *err)
 
 void polytope_slack(const struct polytope *p, const double *x, double *slack)
 {
-    for (size_t i = 0; i < p->m; i++) {
-        const double *row = p->rows + i * p->n;
-        double sum = p->b[i];
-        for (size_t j = 0; j < p->n; j++)
-            sum -= row[j] * x[j];
-        slack[i] = sum;
-    }
+    for (size_t i = 0; i < p->m; i++)
+        slack[i] = p->b[i] - zo_dot(p->n, p->rows + i * p->n, x);
 }
 
 static void cut(struct chord *c, double room_above, double room_below, double rate)
@@ -90,31 +86,28 @@ static void cut(struct chord *c, double room_above, double room_below, double ra
     }
 }
 
-static struct chord with_zero(struct chord c)
-{
-    return (struct chord){fmin(c.low, 0), fmax(c.high, 0)};
-}
-
-struct chord polytope_chord(const struct polytope *p, const double *x, const double *d, const double *slack, const double *g)
+struct chord polytope_chord(const struct polytope *p, const double *x, const double *slack, const struct direction *d, double *g)
 {
     struct chord c = {-INFINITY, INFINITY};
 
-    for (size_t j = 0; j < p->n; j++)
-        cut(&c, 1 - x[j], x[j], d[j]);
+    memset(g, 0, p->m * sizeof *g);
+    for (size_t k = 0; k < d->n; k++) {
+        cut(&c, 1 - x[d->at[k]], x[d->at[k]], d->by[k]);
+        zo_axpy(p->m, d->by[k], p->cols + d->at[k] * p->m, g);
+    }
     for (size_t i = 0; i < p->m; i++)
-        if (!p->equal[i])
+        if (!p->equal[i] && fabs(g[i]) > 1e-15)
             cut(&c, slack[i], INFINITY, g[i]);
-    return with_zero(c);
+    return (struct chord){fmin(c.low, 0), fmax(c.high, 0)};
 }
 
-struct chord polytope_axis_chord(const struct polytope *p, const double *x, size_t j, const double *slack)
+void polytope_move(const struct polytope *p, double *x, const struct direction *d, double t)
 {
-    struct chord c = {-x[j], 1 - x[j]};
-
-    for (size_t i = 0; i < p->m; i++)
-        if (!p->equal[i])
-            cut(&c, slack[i], INFINITY, p->cols[j * p->m + i]);
-    return with_zero(c);
+    for (size_t k = 0; k < d->n; k++) {
+        const size_t j = d->at[k];
+        const double to = zo_clip(x[j] + t * d->by[k], 0, 1);
+        x[j] = j < p->n_real ? to : rint(to * polytope_level_count(p, j)) / polytope_level_count(p, j);
+    }
 }
 
 /* ---- construction ---- */

@@ -2,23 +2,25 @@
  * is not in the basis), that only ever minimises the sum of violations; and over it, for levels, a bounded depth-first branch and
  * bound. Vertices have at most one fractional level a constraint, so the search is short unless the problem is a puzzle. */
 #include "space/polytope.h"
+#include "zeroth/linalg.h"
 
 #include <math.h>
 #include <string.h>
 
 #define FEASIBLE 1e-9 /* sum of violations of rows of unit length */
 #define PIVOT 1e-9
-enum { MAX_NODES = 20000, SMALLEST = 26 /* 2^-26: a ball well above the tolerance */ };
+enum { MAX_NODES = 20000, MAX_DEPTH = 5000 };
 #define MAX_FLOPS 4e9 /* of one search: some seconds */
 
 struct lp {
+    zo_arena *arena;
     const struct polytope *p;
     size_t n, m;
     double *T;                 /* [m][n] basic i = const - T[i] . nonbasic */
     double *low, *high, *x;    /* [n + m] by variable; n + i is the slack of row i */
     double *gradient;          /* [n] */
     size_t *basic, *nonbasic;  /* [m], [n] */
-    struct node *stack;        /* [n * 64] */
+    struct node *stack;        /* [MAX_DEPTH] */
     double *from, *to;         /* [n] bounds of the search's node */
     double flops;
 };
@@ -32,39 +34,32 @@ struct node {
 
 struct lp *lp_new(const struct polytope *p)
 {
-    struct lp *lp = zo_calloc(1, sizeof *lp);
+    zo_arena *a = zo_arena_new(0);
+    struct lp *lp = a != NULL ? zo_arena_alloc(a, sizeof *lp) : NULL;
     const size_t n = p->n, m = p->m;
 
-    if (lp == NULL)
+    if (lp == NULL) {
+        zo_arena_free(a);
         return NULL;
-    *lp = (struct lp){.p = p, .n = n, .m = m};
-    lp->T = zo_calloc(m * n, sizeof *lp->T);
-    lp->low = zo_calloc(3 * (n + m), sizeof *lp->low);
-    lp->gradient = zo_calloc(3 * n, sizeof *lp->gradient);
-    lp->basic = zo_calloc(n + m, sizeof *lp->basic);
-    lp->stack = zo_calloc(64 * n, sizeof *lp->stack);
-    if (lp->T == NULL || lp->low == NULL || lp->gradient == NULL || lp->basic == NULL || lp->stack == NULL) {
+    }
+    *lp = (struct lp){.arena = a, .p = p, .n = n, .m = m};
+    if ((lp->T = zo_arena_array(a, m * n, sizeof *lp->T)) == NULL || (lp->low = zo_arena_array(a, n + m, sizeof *lp->low)) == NULL ||
+        (lp->high = zo_arena_array(a, n + m, sizeof *lp->high)) == NULL || (lp->x = zo_arena_array(a, n + m, sizeof *lp->x)) == NULL ||
+        (lp->gradient = zo_arena_array(a, n, sizeof *lp->gradient)) == NULL ||
+        (lp->basic = zo_arena_array(a, m, sizeof *lp->basic)) == NULL ||
+        (lp->nonbasic = zo_arena_array(a, n, sizeof *lp->nonbasic)) == NULL ||
+        (lp->from = zo_arena_array(a, n, sizeof *lp->from)) == NULL || (lp->to = zo_arena_array(a, n, sizeof *lp->to)) == NULL ||
+        (lp->stack = zo_arena_array(a, MAX_DEPTH, sizeof *lp->stack)) == NULL) {
         lp_free(lp);
         return NULL;
     }
-    lp->high = lp->low + n + m;
-    lp->x = lp->high + n + m;
-    lp->from = lp->gradient + n;
-    lp->to = lp->from + n;
-    lp->nonbasic = lp->basic + m;
     return lp;
 }
 
 void lp_free(struct lp *lp)
 {
-    if (lp == NULL)
-        return;
-    zo_free(lp->T);
-    zo_free(lp->low);
-    zo_free(lp->gradient);
-    zo_free(lp->basic);
-    zo_free(lp->stack);
-    zo_free(lp);
+    if (lp != NULL)
+        zo_arena_free(lp->arena);
 }
 
 static void start(struct lp *lp, const double *low, const double *high, double shrink)
@@ -105,8 +100,7 @@ static double measure(struct lp *lp)
         sum += fabs(v);
         if (fabs(v) <= 1e-13)
             continue;
-        for (size_t j = 0; j < lp->n; j++)
-            lp->gradient[j] += v < 0 ? row[j] : -row[j];
+        zo_axpy(lp->n, v < 0 ? 1 : -1, row, lp->gradient);
     }
     return sum;
 }
@@ -156,8 +150,7 @@ static void pivot(struct lp *lp, size_t r, size_t c)
         if (i == r || f == 0)
             continue;
         row[c] = 0;
-        for (size_t j = 0; j < lp->n; j++)
-            row[j] -= f * pivot_row[j];
+        zo_axpy(lp->n, -f, pivot_row, row);
     }
     lp->basic[r] = lp->nonbasic[c];
     lp->nonbasic[c] = k;
@@ -239,7 +232,7 @@ static size_t most_fractional(const struct polytope *p, const double *x)
 static bool settle(struct lp *lp, double shrink, double *x)
 {
     const struct polytope *p = lp->p;
-    double low[MAX_VARIABLES], high[MAX_VARIABLES], v[MAX_VARIABLES];
+    _Alignas(64) double low[MAX_VARIABLES], high[MAX_VARIABLES], v[MAX_VARIABLES];
 
     for (size_t j = 0; j < p->n; j++) {
         const double steps = j < p->n_real ? 0 : polytope_level_count(p, j);
@@ -285,7 +278,7 @@ static bool search(struct lp *lp, double shrink, double *x, bool *proved_out)
             const double at = j < p->n ? x[j] : 0;
             if ((j == SIZE_MAX || nodes == 0) && settle(lp, shrink, x))
                 return true;
-            if (j != SIZE_MAX && depth < 64 * p->n) {
+            if (j != SIZE_MAX && depth < MAX_DEPTH) {
                 branch(lp, &lp->stack[depth++], j, at);
                 continue;
             }
@@ -308,29 +301,34 @@ static bool search(struct lp *lp, double shrink, double *x, bool *proved_out)
     return false;
 }
 
-/* The largest ball among the sizes 2^-k that fits into the reals' part of the relaxed polytope: bisection over k. 0: none. */
-static double widest(struct lp *lp, double *x)
+static bool fits(struct lp *lp, double r, double *x)
 {
     const size_t n_real = lp->p->n_real;
-    double low[MAX_VARIABLES], high[MAX_VARIABLES];
-    int fits = SMALLEST, fails = 1; /* exponents */
+    _Alignas(64) double low[MAX_VARIABLES], high[MAX_VARIABLES];
 
-    if (n_real == 0)
-        return 0;
-    for (int k = SMALLEST; fits - fails > 1; k = (fits + fails) / 2) {
-        const double r = ldexp(1, -k);
-        for (size_t j = 0; j < lp->n; j++) {
-            low[j] = j < n_real ? r : 0;
-            high[j] = j < n_real ? 1 - r : 1;
-        }
-        if (lp_feasible(lp, low, high, r, x))
-            fits = k;
-        else if (k == SMALLEST)
-            return 0;
-        else
-            fails = k;
+    for (size_t j = 0; j < lp->n; j++) {
+        low[j] = j < n_real ? r : 0;
+        high[j] = j < n_real ? 1 - r : 1;
     }
-    return ldexp(1, -fits);
+    return lp_feasible(lp, low, high, r, x);
+}
+
+/* The largest of some balls that fits into the reals' part of the relaxed polytope, by bisection. 0: none well above the tolerance. */
+static double widest(struct lp *lp, double *x)
+{
+    static const int exponents[] = {2, 4, 6, 8, 11, 14, 19, 26};
+    size_t from = 0, to = ZO_LEN(exponents);
+
+    if (lp->p->n_real == 0)
+        return 0;
+    while (from < to) {
+        const size_t middle = (from + to) / 2;
+        if (fits(lp, ldexp(1, -exponents[middle]), x))
+            to = middle;
+        else
+            from = middle + 1;
+    }
+    return to < ZO_LEN(exponents) ? ldexp(1, -exponents[to]) : 0;
 }
 
 bool lp_find_point(struct lp *lp, double *x, bool *proved_out)

@@ -125,7 +125,7 @@ static double share_for(double room, double r, double R)
 /* x, whose equations hold, and whose levels are the centre's, moved towards the centre until all holds. */
 static void pull_in(const struct polytope *p, double *x)
 {
-    double slack[MAX_LINEAR], inner[MAX_LINEAR], share = 0;
+    _Alignas(64) double slack[MAX_LINEAR], inner[MAX_LINEAR], share = 0;
 
     polytope_slack(p, x, slack);
     polytope_slack(p, p->centre, inner);
@@ -170,45 +170,27 @@ struct search {
     const struct polytope *p;
     const double *target;
     double *x, *slack;
-    size_t n_at, *at; /* the move: variables, and how each changes */
-    double *by;
+    struct direction d;
 };
 
-/* Along the move, as many whole steps as bring x nearest to the target. */
+/* Along the direction, as many whole steps as bring x nearest to the target. */
 static bool try_move(struct search *s)
 {
     const struct polytope *p = s->p;
-    double g[MAX_LINEAR] = {0}, down = 0, length2 = 0, low = -INFINITY, high = INFINITY;
+    _Alignas(64) double g[MAX_LINEAR];
+    double down = 0, length2 = 0;
 
-    for (size_t k = 0; k < s->n_at; k++) {
-        down -= s->by[k] * (s->x[s->at[k]] - s->target[s->at[k]]);
-        length2 += s->by[k] * s->by[k];
+    for (size_t k = 0; k < s->d.n; k++) {
+        down -= s->d.by[k] * (s->x[s->d.at[k]] - s->target[s->d.at[k]]);
+        length2 += s->d.by[k] * s->d.by[k];
     }
     if (length2 == 0 || fabs(down) < 0.5 * length2 + 1e-12)
         return false;
-    for (size_t k = 0; k < s->n_at; k++) {
-        const double x = s->x[s->at[k]], d = s->by[k];
-        low = d == 0 ? low : fmax(low, d > 0 ? -x / d : (1 - x) / d);
-        high = d == 0 ? high : fmin(high, d > 0 ? (1 - x) / d : -x / d);
-        for (size_t i = 0; i < p->m; i++)
-            g[i] += d * p->cols[s->at[k] * p->m + i];
-    }
-    for (size_t i = 0; i < p->m; i++) {
-        if (p->equal[i] || fabs(g[i]) < 1e-15)
-            continue;
-        if (g[i] > 0)
-            high = fmin(high, s->slack[i] / g[i]);
-        else
-            low = fmax(low, s->slack[i] / g[i]);
-    }
-    const double t = zo_clip(rint(down / length2), ceil(fmin(low, 0) - 1e-9), floor(fmax(high, 0) + 1e-9));
+    const struct chord c = polytope_chord(p, s->x, s->slack, &s->d, g);
+    const double t = zo_clip(rint(down / length2), ceil(c.low - 1e-9), floor(c.high + 1e-9));
     if (t == 0 || t * (2 * down - t * length2) <= 1e-12)
         return false;
-    for (size_t k = 0; k < s->n_at; k++) {
-        const size_t j = s->at[k];
-        const double to = zo_clip(s->x[j] + t * s->by[k], 0, 1);
-        s->x[j] = j < p->n_real ? to : rint(to * polytope_level_count(p, j)) / polytope_level_count(p, j);
-    }
+    polytope_move(p, s->x, &s->d, t);
     polytope_slack(p, s->x, s->slack);
     return true;
 }
@@ -217,12 +199,12 @@ static bool try_pair(struct search *s, size_t i, size_t j)
 {
     bool better = false;
 
-    s->n_at = 2;
-    s->at[0] = i;
-    s->at[1] = j;
-    s->by[0] = 1 / polytope_level_count(s->p, i);
+    s->d.n = 2;
+    s->d.at[0] = i;
+    s->d.at[1] = j;
+    s->d.by[0] = 1 / polytope_level_count(s->p, i);
     for (int sign = -1; sign <= 1; sign += 2) {
-        s->by[1] = sign / polytope_level_count(s->p, j);
+        s->d.by[1] = sign / polytope_level_count(s->p, j);
         better |= try_move(s);
     }
     return better;
@@ -250,12 +232,12 @@ static bool try_lattice(struct search *s, size_t a, size_t b)
 {
     const struct polytope *p = s->p;
 
-    s->n_at = 0;
+    s->d.n = 0;
     for (size_t j = 0; j < p->n; j++) {
         const double d = p->moves[a * p->n + j] - (a != b ? p->moves[b * p->n + j] : 0);
         if (d != 0) {
-            s->at[s->n_at] = j;
-            s->by[s->n_at++] = d;
+            s->d.at[s->d.n] = j;
+            s->d.by[s->d.n++] = d;
         }
     }
     return try_move(s);
@@ -280,8 +262,8 @@ static bool try_lattices(struct search *s, zo_rng *rng)
 static void improve(const struct polytope *p, zo_rng *rng, const double *target, double *x)
 {
     size_t at[MAX_VARIABLES], loose[MAX_VARIABLES], n_loose = 0;
-    double by[MAX_VARIABLES], slack[MAX_LINEAR];
-    struct search s = {.p = p, .target = target, .x = x, .slack = slack, .at = at, .by = by};
+    _Alignas(64) double by[MAX_VARIABLES], slack[MAX_LINEAR];
+    struct search s = {.p = p, .target = target, .x = x, .slack = slack, .d = {0, at, by}};
     bool better = true;
 
     for (size_t j = p->n_real; j < p->n; j++)
@@ -291,7 +273,7 @@ static void improve(const struct polytope *p, zo_rng *rng, const double *target,
     for (size_t k = 0; better && k < MAX_IMPROVEMENTS; k++) {
         better = false;
         for (size_t l = 0; l < n_loose; l++) {
-            s.n_at = 1;
+            s.d.n = 1;
             at[0] = loose[l];
             by[0] = 1 / polytope_level_count(p, loose[l]);
             better |= try_move(&s);
@@ -332,7 +314,7 @@ static double distance2(size_t n, const double *x, const double *y)
 
 static void repair_levels(const struct polytope *p, zo_rng *rng, const double *target, double *x)
 {
-    double next[MAX_VARIABLES];
+    _Alignas(64) double next[MAX_VARIABLES];
 
     if (settle_reals(p, target, (double)p->n, x))
         return;
@@ -352,7 +334,7 @@ static void repair_levels(const struct polytope *p, zo_rng *rng, const double *t
 void linear_repair(const zo_space *s, zo_rng *rng, double *v)
 {
     const struct polytope *p = s->linear;
-    double mine[MAX_VARIABLES], target[MAX_VARIABLES], x[MAX_VARIABLES];
+    _Alignas(64) double mine[MAX_VARIABLES], target[MAX_VARIABLES], x[MAX_VARIABLES];
 
     for (size_t j = 0; j < p->n; j++)
         mine[j] = v[p->dim[j]];

@@ -61,9 +61,18 @@ double polytope_level_count(const struct polytope *p, size_t j);       /* L - 1:
 /* v: natural values of its variables, [n]. share: of the slop of a client's point that is allowed. */
 bool polytope_holds(const struct polytope *p, const double *v, double share);
 void polytope_slack(const struct polytope *p, const double *x, double *slack); /* b - A x, [m] */
-/* The interval of t for which x + t d keeps the bounds and inequalities; g = A d, slack as above. Always holds 0. */
-struct chord { double low, high; };
-struct chord polytope_chord(const struct polytope *p, const double *x, const double *d, const double *slack, const double *g);
-struct chord polytope_axis_chord(const struct polytope *p, const double *x, size_t j, const double *slack);
+/* A direction, by what is not zero in it. */
+struct direction {
+    size_t n;
+    size_t *at;
+    double *by;
+};
+/* The interval of t for which x + t d keeps the bounds and inequalities; slack as above. Always holds 0. g [m]: A d out. */
+struct chord {
+    double low, high;
+};
+struct chord polytope_chord(const struct polytope *p, const double *x, const double *slack, const struct direction *d, double *g);
+/* x += t d, clipped, grid variables rounded to their levels. */
+void polytope_move(const struct polytope *p, double *x, const struct direction *d, double t);
 
 #endif

@@ -12,7 +12,7 @@ enum {
     MAX_NAME = 64,          /* characters */
     MAX_NESTING = 100,      /* of conditions */
     MAX_LINEAR = 1000,      /* constraints */
-    MAX_LINEAR_CELLS = 250000, /* constraints x parameters in them: bounds the dense phase-1 solve */
+    MAX_LINEAR_CELLS = 100000, /* constraints x parameters in them: bounds the dense phase-1 solve */
     PARAM_WORDS = MAX_PARAMS / 64 + 1 /* of a bitmap over the parameters */
 };
 #define MAX_INTEGER 9007199254740992.0 /* 2^53: larger ones have no exact neighbour */

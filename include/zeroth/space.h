@@ -104,7 +104,8 @@ void zo_space_sample(const zo_space *s, zo_rng *rng, double *v);
 /* Equality and hash over active coordinates only (exact duplicates). */
 bool zo_space_same(const zo_space *s, const double *a, const double *b);
 uint64_t zo_space_hash(const zo_space *s, const double *v);
-/* Number of distinct points, saturating at UINT64_MAX when there is a real dimension. */
+/* Number of distinct points, saturating at UINT64_MAX: when a real dimension can be active, and also when parameters with several
+ * parents make more combinations than can be walked through. Linear constraints are not counted out. */
 uint64_t zo_space_cardinality(const zo_space *s);
 
 #endif
