@@ -49,9 +49,10 @@ enum { FX_NONE, FX_STOP, FX_DRAIN, FX_WAKE };
 __attribute__((unused)) static char *fx_copy(const char *s, size_t n)
 {
     char *copy = zo_malloc(n + 1);
-    assert_non_null(copy);
-    memcpy(copy, s, n);
-    copy[n] = '\0';
+    if (copy) {
+        memcpy(copy, s, n);
+        copy[n] = '\0';
+    }
     return copy;
 }
 
@@ -60,9 +61,21 @@ __attribute__((unused)) static struct fx *fx_of(zo_req *r)
     return zo_req_app(r);
 }
 
+__attribute__((unused)) static void fx_reply_bytes(zo_req *r, unsigned status, const char *type, const char *bytes, size_t n)
+{
+    char *copy = fx_copy(bytes, n);
+    zo_error err;
+    if (copy) {
+        zo_req_reply(r, status, type, copy, n);
+        return;
+    }
+    zo_fail_nomem(&err);
+    zo_req_problem(r, &err);
+}
+
 __attribute__((unused)) static void fx_reply_text(zo_req *r, unsigned status, const char *text)
 {
-    zo_req_reply(r, status, "text/plain", fx_copy(text, strlen(text)), strlen(text));
+    fx_reply_bytes(r, status, "text/plain", text, strlen(text));
 }
 
 __attribute__((unused)) static zo_status fx_ok(zo_req *r, zo_error *err)
@@ -95,7 +108,7 @@ __attribute__((unused)) static void fx_echo_body(zo_req *r)
     const char *body = zo_req_body(r, &n);
     if (body[n] != '\0') /* the promise that every parser leans on */
         abort();
-    zo_req_reply(r, 200, "application/json", fx_copy(body, n), n);
+    fx_reply_bytes(r, 200, "application/json", body, n);
 }
 
 __attribute__((unused)) static zo_status fx_echo(zo_req *r, zo_error *err)
@@ -190,6 +203,15 @@ __attribute__((unused)) static zo_status fx_headers(zo_req *r, zo_error *err)
     return ZO_OK;
 }
 
+static zo_status fx_same(zo_req *r, zo_error *err)
+{
+    (void)err;
+    atomic_fetch_add(&fx_of(r)->handled, 1);
+    zo_req_header_set(r, "ETag", "\"1\"");
+    zo_req_reply(r, 304, NULL, NULL, 0);
+    return ZO_OK;
+}
+
 __attribute__((unused)) static zo_status fx_big(zo_req *r, zo_error *err)
 {
     const size_t n = 4 << 20;
@@ -232,7 +254,12 @@ __attribute__((unused)) static void fx_push(zo_stream *s, struct fx_stream *t)
         return;
     }
     const int len = snprintf(text, sizeof text, "%d,", t->n++);
-    zo_stream_push(s, fx_copy(text, (size_t)len), (size_t)len, t->n == t->total);
+    const bool last = t->n == t->total; /* t is not ours once the push has been made */
+    char *chunk = fx_copy(text, (size_t)len);
+    if (chunk)
+        zo_stream_push(s, chunk, (size_t)len, last);
+    else
+        zo_stream_abort(s);
 }
 
 __attribute__((unused)) static void fx_more(zo_stream *s, void *ctx)
@@ -308,6 +335,7 @@ static const zo_route fx_routes[] = {
     {ZO_GET, "/fail/{slug}", ZO_SCOPE_READ, fx_fail, 0, 0},
     {ZO_GET, "/query", ZO_SCOPE_READ, fx_query, 0, 0},
     {ZO_GET, "/headers", ZO_SCOPE_READ, fx_headers, 0, 0},
+    {ZO_GET, "/same", ZO_SCOPE_READ, fx_same, 0, 0},
     {ZO_GET, "/big", ZO_SCOPE_READ, fx_big, 0, 0},
     {ZO_GET, "/metrics", ZO_SCOPE_ADMIN, fx_metrics, 0, 0},
     {ZO_GET, "/stream/{chunks}", ZO_SCOPE_READ, fx_stream, 0, 0},

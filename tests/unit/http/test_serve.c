@@ -155,6 +155,27 @@ static void head_is_get_without_its_body(void **state)
     fx_close(&c);
 }
 
+static void replies_without_a_body_have_none(void **state)
+{
+    static const struct { const char *request; int status; } cases[] = {{"GET /same HTTP/1.1\r\n" H "\r\n", 304}, {"DELETE /v1/items/a HTTP/1.1\r\n" H "\r\n", 204}};
+    struct fx_client c = fx_open(fx);
+    struct fx_reply r;
+    char value[256];
+
+    (void)state;
+    for (size_t i = 0; i < ZO_LEN(cases); i++) {
+        fx_say(c.fd, cases[i].request);
+        fx_read(&c, false, &r);
+        assert_int_equal(r.status, cases[i].status);
+        assert_int_equal(r.bytes, 0);
+        assert_null(fx_header(&r, "Content-Type", value));
+        assert_null(fx_header(&r, "Transfer-Encoding", value));
+        fx_reply_free(&r);
+        expect(&c, FX_GET_OK, 200, "ok");
+    }
+    fx_close(&c);
+}
+
 static void a_pipeline_is_answered_in_order(void **state)
 {
     enum { N = 60 };
@@ -407,6 +428,39 @@ static void the_counters_tell_requests_by_route_and_status(void **state)
     fx_close(&c);
 }
 
+/* One line a request, on stderr, with nothing a client wrote beyond method and path, and those escaped. */
+static void the_access_log_has_one_line_a_request(void **state)
+{
+    char text[4096] = "";
+    int ends[2], n_lines = 0;
+    const int saved = dup(STDERR_FILENO);
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    struct fx *logged = fx_start((zo_http_opts){.access_log = true});
+    zo_log_set_level(ZO_INFO);
+    struct fx_client c = fx_open(logged);
+    expect(&c, "GET /query?a=secret HTTP/1.1\r\n" H "Authorization: Bearer secret\r\n\r\n", 200, NULL);
+    expect(&c, "POST /later HTTP/1.1\r\n" H J "Content-Length: 8\r\n\r\n\"secret\"", 200, NULL);
+    expect(&c, "GET /a\"status=200 HTTP/1.1\r\n" H "\r\n", 404, NULL);
+    fx_close(&c);
+    fx_end(logged);
+    zo_log_set_level(ZO_ERROR);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(ends[1]);
+    assert_true(read(ends[0], text, sizeof text - 1) > 0);
+    close(ends[0]);
+    for (const char *p = text; (p = strchr(p, '\n')); p++)
+        n_lines++;
+    assert_int_equal(n_lines, 3);
+    assert_null(strstr(text, "secret"));
+    assert_non_null(strstr(text, " method=\"GET\" path=\"/query\" route=/query status=200 in=0 out="));
+    assert_non_null(strstr(text, " method=\"POST\" path=\"/later\" route=/later status=200 in=8 out=8 ms="));
+    assert_non_null(strstr(text, " path=\"/a\\\"status=200\" route=- status=404 "));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, finish)
@@ -416,6 +470,7 @@ int main(void)
         T(failures_become_problem_documents),
         T(options_and_405_list_the_methods),
         T(head_is_get_without_its_body),
+        T(replies_without_a_body_have_none),
         T(a_pipeline_is_answered_in_order),
         T(a_request_split_anywhere_is_the_same),
         T(a_half_close_after_the_request_is_answered),
@@ -427,6 +482,7 @@ int main(void)
         T(a_clients_leaving_ends_its_long_poll),
         T(a_client_that_leaves_before_its_reply_does_no_harm),
         T(the_counters_tell_requests_by_route_and_status),
+        T(the_access_log_has_one_line_a_request),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
