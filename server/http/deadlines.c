@@ -1,8 +1,7 @@
 /* Connections and their deadlines. The library's own timeout counts inactivity only, so that one byte a second holds a
  * connection for ever; here a whole request has to be complete in time:
  *   - the first one within first_request_ms of the accept, a later one within next_request_ms of the reply before;
- *   - a body within body_ms, or longer while it averages BODY_RATE, and any request within request_ms of its request
- * line;
+ *   - a body within body_ms, or longer while it averages BODY_RATE; any request within request_ms of its first line;
  *   - a reply, or each piece of a stream, is taken by the client within request_ms.
  * A request that waits for its reply has none. Above 80 % of the connection limit each new connection cuts the oldest
  * one that has not completed a request, and above 95 % the one idle longest: whoever sends whole requests gets through
@@ -16,8 +15,6 @@
 #include "http/internal.h"
 
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 enum { BODY_RATE = 16384 /* bytes/s */, CROWDED_PERCENT = 80, FULL_PERCENT = 95, IDLE_GRACE_MS = 1000 };
 

@@ -96,15 +96,31 @@ static bool is_accepted_type(const zo_req *r)
     return is_type(type, "application/json");
 }
 
+static bool take_route(zo_req *r, const struct http_match *m)
+{
+    r->route = m->route;
+    r->route_index = (size_t)(m->route - r->http->o.routes);
+    for (size_t i = 0; i < m->n; i++) {
+        char *copy = zo_arena_alloc(r->arena, m->bytes[i] + 1);
+        if (!copy) {
+            http_problem(r, 503, "memory", "out of memory");
+            return false;
+        }
+        memcpy(copy, m->start[i], m->bytes[i]);
+        r->captures[i] = copy;
+    }
+    return true;
+}
+
 /* Answers OPTIONS, or refuses, by setting the reply. */
 static bool find_route(zo_req *r)
 {
-    const zo_http *h = r->http;
+    const http_router *router = r->http->router;
     const unsigned method = parse_method(r->method);
     struct http_match m;
 
-    http_router_match(h->router, method, r->path, &m);
-    const char *allow = r->path[0] == '*' ? http_router_allow_all(h->router) : m.allow;
+    http_router_match(router, method, r->path, &m);
+    const char *allow = r->path[0] == '*' ? http_router_allow_all(router) : m.allow;
     if (!method && !is_known_elsewhere(r->method)) {
         http_problem(r, 501, "not-implemented", "no such method");
         return false;
@@ -113,20 +129,8 @@ static bool find_route(zo_req *r)
         http_problem(r, 404, "not-found", "no such path");
         return false;
     }
-    if (m.route) {
-        r->route = m.route;
-        r->route_index = (size_t)(m.route - h->o.routes);
-        for (size_t i = 0; i < m.n; i++) {
-            char *copy = zo_arena_alloc(r->arena, m.bytes[i] + 1);
-            if (!copy) {
-                http_problem(r, 503, "memory", "out of memory");
-                return false;
-            }
-            memcpy(copy, m.start[i], m.bytes[i]);
-            r->captures[i] = copy;
-        }
-        return true;
-    }
+    if (m.route)
+        return take_route(r, &m);
     if (strcmp(r->method, "OPTIONS") == 0)
         zo_req_reply(r, 204, NULL, NULL, 0);
     else
@@ -201,13 +205,7 @@ static void drop_body(zo_req *r)
 {
     r->refused = true;
     r->dropped_bytes = r->body_bytes;
-    r->body_bytes = 0;
-    if (r->body_cap <= HTTP_BODY_POOLED)
-        return;
-    http_request_uncharge(r);
-    zo_free(r->body);
-    r->body = NULL;
-    r->body_cap = 0;
+    http_request_drop_body(r);
 }
 
 /* False when the connection is to be closed: it never stops sending what nobody reads. */

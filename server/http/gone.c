@@ -62,6 +62,6 @@ void zo_req_on_gone(zo_req *r, void (*gone)(zo_req *r, void *ctx), void *ctx)
     r->gone_ctx = ctx;
     if (!gone)
         http_gone_stop(r);
-    else if (r->conn->suspended && !r->watch)
+    else if (r->conn && r->conn->suspended && !r->watch)
         http_gone_start(r);
 }

@@ -105,6 +105,7 @@ struct zo_req {
 zo_req *http_request_new(struct http_conn *c, const char *target); /* NULL when out of memory */
 void http_request_release(zo_req *r);                              /* [loop] to the pool */
 void http_request_uncharge(zo_req *r);                             /* its body no longer counts as in memory */
+void http_request_drop_body(zo_req *r);                            /* wiped or freed */
 void http_request_free(zo_req *r);                                 /* [any owner] */
 const char *http_captures_name(const char *pattern, size_t index, size_t *bytes_out);
 void http_reply_static(zo_req *r, unsigned status, const char *content_type, const char *text);

@@ -82,6 +82,20 @@ void http_request_uncharge(zo_req *r)
     r->charged_bytes = 0;
 }
 
+/* A small buffer is kept for what comes next; what was sent does not stay in it. */
+void http_request_drop_body(zo_req *r)
+{
+    http_request_uncharge(r);
+    if (r->body_cap > HTTP_BODY_POOLED) {
+        zo_free(r->body);
+        r->body = NULL;
+        r->body_cap = 0;
+    } else if (r->body) {
+        memset(r->body, 0, r->body_bytes);
+    }
+    r->body_bytes = 0;
+}
+
 void http_request_free(zo_req *r)
 {
     drop_reply(r);
@@ -93,29 +107,19 @@ void http_request_free(zo_req *r)
 void http_request_release(zo_req *r)
 {
     zo_http *h = r->http;
-    zo_arena *arena = r->arena;
-    char *body = r->body;
-    const size_t cap = r->body_cap;
 
     if (r->stream)
         http_stream_close(r->stream);
     if (r->active)
         h->n_active--;
-    http_request_uncharge(r);
-    r->stream = NULL;
-    if (h->n_pool == HTTP_REQUESTS_POOLED || zo_arena_used_bytes(arena) > ARENA_POOLED || cap > HTTP_BODY_POOLED) {
+    drop_reply(r);
+    http_request_drop_body(r);
+    if (h->n_pool == HTTP_REQUESTS_POOLED || zo_arena_used_bytes(r->arena) > ARENA_POOLED) {
         http_request_free(r);
         return;
     }
-    drop_reply(r);
-    if (body)
-        memset(body, 0, r->body_bytes); /* what was sent does not stay */
-    zo_arena_reset(arena);
-    memset(r, 0, sizeof *r);
-    r->arena = arena;
-    r->body = body;
-    r->body_cap = cap;
-    r->next = h->pool;
+    zo_arena_reset(r->arena);
+    *r = (zo_req){.arena = r->arena, .body = r->body, .body_cap = r->body_cap, .next = h->pool};
     h->pool = r;
     h->n_pool++;
 }

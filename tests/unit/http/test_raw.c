@@ -43,6 +43,14 @@ static const struct raw {
     {"query", BYTES("GET /query?a=1&b=%32 HTTP/1.1\r\n" H "\r\n"), "200", KEPT, 1, OURS, NULL},
     {"query with slashes", BYTES("GET /query?a=/../x//y HTTP/1.1\r\n" H "\r\n"), "200", KEPT, 1, OURS, NULL},
     {"dot inside a segment", BYTES("GET /openapi.yaml HTTP/1.1\r\n" H "\r\n"), "200", KEPT, 1, OURS, NULL},
+    {"cookies", BYTES("GET /ok HTTP/1.1\r\n" H "Cookie: a=b; c=\"d\"\r\nCookie: e\r\n\r\n"), "200", KEPT, 1, OURS, NULL},
+    {"what a browser sends", BYTES("GET /ok HTTP/1.1\r\nHost: localhost:8470\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:109.0) Gecko/20100101 Firefox/115.0\r\n"
+                                   "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br\r\n"
+                                   "Connection: keep-alive\r\nUpgrade-Insecure-Requests: 1\r\nSec-Fetch-Dest: document\r\n\r\n"), "200", KEPT, 1, OURS, NULL},
+    {"spaces after a value", BYTES("GET /ok HTTP/1.1\r\n" H "X: a \t \r\n\r\n"), "200", KEPT, 1, OURS, NULL},
+    {"value of spaces", BYTES("GET /ok HTTP/1.1\r\n" H "X: \t \r\nY: 1\r\n\r\n"), "200", KEPT, 1, OURS, NULL},
+    {"no space before a value", BYTES("GET /ok HTTP/1.1\r\nHost:x\r\nX:a\r\n\r\n"), "200", KEPT, 1, OURS, NULL},
+    {"colons in a value", BYTES("GET /ok HTTP/1.1\r\n" H "X: a:b: c\r\n\r\n"), "200", KEPT, 1, OURS, NULL},
     {"header without value", BYTES("GET /ok HTTP/1.1\r\n" H "X-Empty:\r\n\r\n"), "200", KEPT, 1, OURS, NULL},
     {"spaces around a value", BYTES("GET /ok HTTP/1.1\r\nHost:   x  \r\n\r\n"), "200", KEPT, 1, OURS, NULL},
     {"utf-8 in a value", BYTES("GET /ok HTTP/1.1\r\n" H "X: \xc3\xa9\r\n\r\n"), "200", KEPT, 1, OURS, NULL},
