@@ -86,7 +86,8 @@ static void cut(struct chord *c, double room_above, double room_below, double ra
     }
 }
 
-struct chord polytope_chord(const struct polytope *p, const double *x, const double *slack, const struct direction *d, double *g)
+struct chord polytope_chord(const struct polytope *p, const double *x, const double *slack, const struct direction *d,
+                            double *g)
 {
     struct chord c = {-INFINITY, INFINITY};
 
@@ -157,8 +158,8 @@ static zo_status check_terms(const zo_space *s, const zo_linear_spec *spec, size
 }
 
 /* Numbers the variables: reals first. variable [n_params], SIZE_MAX for those that are none. */
-static zo_status choose_variables(zo_space *s, struct polytope *p, const zo_linear_spec *specs, size_t n, size_t *variable,
-                                  zo_error *err)
+static zo_status choose_variables(zo_space *s, struct polytope *p, const zo_linear_spec *specs, size_t n,
+                                  size_t *variable, zo_error *err)
 {
     size_t reals = 0, next[2] = {0, 0};
 
@@ -174,7 +175,8 @@ static zo_status choose_variables(zo_space *s, struct polytope *p, const zo_line
             reals += s->params[param].domain.levels == 0;
         }
     if (p->n > MAX_VARIABLES || p->n * n > MAX_LINEAR_CELLS)
-        return zo_fail(err, ZO_EINVAL, "/linear_constraints", "%zu constraints over %zu parameters are too many", n, p->n);
+        return zo_fail(err, ZO_EINVAL, "/linear_constraints", "%zu constraints over %zu parameters are too many", n,
+                       p->n);
     if ((p->domain = zo_arena_array(s->arena, p->n, sizeof *p->domain)) == NULL ||
         (p->dim = zo_arena_array(s->arena, p->n, sizeof *p->dim)) == NULL)
         return zo_fail_nomem(err);
@@ -194,13 +196,18 @@ static zo_status allocate(struct polytope *p, zo_arena *a, size_t m, zo_error *e
 {
     const size_t n = p->n;
 
-    if ((p->rows = zo_arena_array(a, m * n, sizeof *p->rows)) == NULL || (p->cols = zo_arena_array(a, m * n, sizeof *p->cols)) == NULL ||
-        (p->coef = zo_arena_array(a, m * n, sizeof *p->coef)) == NULL || (p->b = zo_arena_array(a, m, sizeof *p->b)) == NULL ||
-        (p->rhs = zo_arena_array(a, m, sizeof *p->rhs)) == NULL || (p->slop = zo_arena_array(a, m, sizeof *p->slop)) == NULL ||
+    if ((p->rows = zo_arena_array(a, m * n, sizeof *p->rows)) == NULL ||
+        (p->cols = zo_arena_array(a, m * n, sizeof *p->cols)) == NULL ||
+        (p->coef = zo_arena_array(a, m * n, sizeof *p->coef)) == NULL ||
+        (p->b = zo_arena_array(a, m, sizeof *p->b)) == NULL ||
+        (p->rhs = zo_arena_array(a, m, sizeof *p->rhs)) == NULL ||
+        (p->slop = zo_arena_array(a, m, sizeof *p->slop)) == NULL ||
         (p->real_norm = zo_arena_array(a, m, sizeof *p->real_norm)) == NULL ||
-        (p->equal = zo_arena_array(a, m, sizeof *p->equal)) == NULL || (p->spec = zo_arena_array(a, m, sizeof *p->spec)) == NULL ||
+        (p->equal = zo_arena_array(a, m, sizeof *p->equal)) == NULL ||
+        (p->spec = zo_arena_array(a, m, sizeof *p->spec)) == NULL ||
         (p->tied = zo_arena_array(a, n, sizeof *p->tied)) == NULL ||
-        (p->centre = zo_arena_array(a, n, sizeof *p->centre)) == NULL || (p->centre_v = zo_arena_array(a, n, sizeof *p->centre_v)) == NULL)
+        (p->centre = zo_arena_array(a, n, sizeof *p->centre)) == NULL ||
+        (p->centre_v = zo_arena_array(a, n, sizeof *p->centre_v)) == NULL)
         return zo_fail_nomem(err);
     return ZO_OK;
 }
@@ -214,9 +221,10 @@ static bool is_exact(const struct polytope *p, const double *coef, double larges
     return largest < MAX_INTEGER;
 }
 
-/* Row m of the polytope from constraint i, >= turned into <=. One whose terms are all constant holds or does not, and makes none. */
-static zo_status compile_row(const zo_space *s, struct polytope *p, const zo_linear_spec *spec, size_t i, const size_t *variable,
-                             zo_error *err)
+/* Row m of the polytope from constraint i, >= turned into <=. One whose terms are all constant holds or does not, and
+ * makes none. */
+static zo_status compile_row(const zo_space *s, struct polytope *p, const zo_linear_spec *spec, size_t i,
+                             const size_t *variable, zo_error *err)
 {
     const double sign = spec->op == ZO_GE ? -1 : 1;
     double *coef = p->coef + p->m * p->n, *row = p->rows + p->m * p->n, rhs = sign * spec->rhs;
@@ -225,7 +233,8 @@ static zo_status compile_row(const zo_space *s, struct polytope *p, const zo_lin
     for (size_t k = 0; k < spec->n_terms; k++) {
         const size_t param = space_find(s, spec->terms[k].name);
         const struct domain *d = &s->params[param].domain;
-        const double c = sign * spec->terms[k].coef, constant = s->specs[param].type == ZO_FIXED ? s->specs[param].fixed.number : d->low;
+        const double c = sign * spec->terms[k].coef,
+                     constant = s->specs[param].type == ZO_FIXED ? s->specs[param].fixed.number : d->low;
         if (is_constant(s, param)) {
             rhs -= c * constant;
             constants += fabs(c * constant);
@@ -276,8 +285,8 @@ static bool opposite(const struct polytope *p, size_t i, size_t k)
     return true;
 }
 
-/* Two inequalities that leave no room between them would leave a walk none either, unless they are known for an equation. The second
- * stays: as an equation it follows from the first. */
+/* Two inequalities that leave no room between them would leave a walk none either, unless they are known for an
+ * equation. The second stays: as an equation it follows from the first. */
 static void find_equations(struct polytope *p)
 {
     for (size_t i = 0; i < p->m; i++)
@@ -296,7 +305,8 @@ static zo_status find_centre(struct polytope *p, zo_error *err)
         return zo_fail_nomem(err);
     if (!lp_find_point(lp, p->centre, &proved_out))
         rc = zo_fail(err, ZO_EINVAL, "/linear_constraints",
-                     proved_out ? "no point meets all linear constraints" : "no point was found that meets all linear constraints");
+                     proved_out ? "no point meets all linear constraints"
+                                : "no point was found that meets all linear constraints");
     for (size_t j = 0; rc == ZO_OK && j < p->n; j++)
         p->centre_v[j] = polytope_value(p, j, p->centre[j]);
     lp_free(lp);
@@ -333,7 +343,8 @@ zo_status linear_init(zo_space *s, const zo_linear_spec *specs, size_t n, zo_err
             return rc;
     if ((variable = zo_calloc(s->n_params, sizeof *variable)) == NULL)
         return zo_fail_nomem(err);
-    if ((rc = choose_variables(s, p, specs, n, variable, err)) != ZO_OK || (rc = allocate(p, s->arena, n, err)) != ZO_OK)
+    if ((rc = choose_variables(s, p, specs, n, variable, err)) != ZO_OK ||
+        (rc = allocate(p, s->arena, n, err)) != ZO_OK)
         goto done;
     for (size_t i = 0; i < n; i++)
         if ((rc = compile_row(s, p, &specs[i], i, variable, err)) != ZO_OK)

@@ -1,7 +1,7 @@
-/* Equations over reals and levels. Gram-Schmidt on their real parts, the grid parts carried along, leaves rows Q x_real + W x_grid = q
- * with Q orthonormal, and rows w x_grid = q over the grid alone. The whole steps that keep the latter form a lattice; Euclid's
- * algorithm on the columns of w finds its basis (and whether any whole solution exists). A lattice step disturbs the former rows by
- * W dz, which the reals take back by -Q' W dz, the least change that does. */
+/* Equations over reals and levels. Gram-Schmidt on their real parts, the grid parts carried along, leaves rows Q x_real
+ * + W x_grid = q with Q orthonormal, and rows w x_grid = q over the grid alone. The whole steps that keep the latter
+ * form a lattice; Euclid's algorithm on the columns of w finds its basis (and whether any whole solution exists). A
+ * lattice step disturbs the former rows by W dz, which the reals take back by -Q' W dz, the least change that does. */
 #include "space/polytope.h"
 
 #include <math.h>
@@ -41,8 +41,8 @@ struct lattice {
     double *U, *z, *c;
 };
 
-/* Columns combined until only the first has a nonzero product with w, then that one is used up: z is moved along it to meet the row.
- * False: no whole number of its steps does. */
+/* Columns combined until only the first has a nonzero product with w, then that one is used up: z is moved along it to
+ * meet the row. False: no whole number of its steps does. */
 static bool take_row(struct lattice *l, const double *w, double rhs)
 {
     double largest = 0;
@@ -80,8 +80,8 @@ static bool take_row(struct lattice *l, const double *w, double rhs)
     return true;
 }
 
-/* Each vector less the multiple of another that leaves it shortest, as long as some gets shorter: walks need short steps, and those of
- * Euclid's algorithm are long. Lengths are in ranges. */
+/* Each vector less the multiple of another that leaves it shortest, as long as some gets shorter: walks need short
+ * steps, and those of Euclid's algorithm are long. Lengths are in ranges. */
 static void shorten(const struct polytope *p, struct lattice *l, double *scale)
 {
     bool shorter = true;
@@ -117,12 +117,13 @@ static void make_move(const struct polytope *p, const double *z, double *d)
         subtract(p->n_real, dot(n_grid, p->W + i * n_grid, d + p->n_real), p->Q + i * p->n_real, d);
 }
 
-static zo_status moves_init(struct polytope *p, zo_arena *arena, size_t n_tied, const double *grid_rows, const double *grid_rhs,
-                            size_t n_grid_rows, zo_error *err)
+static zo_status moves_init(struct polytope *p, zo_arena *arena, size_t n_tied, const double *grid_rows,
+                            const double *grid_rhs, size_t n_grid_rows, zo_error *err)
 {
     const size_t n_grid = p->n - p->n_real;
     struct lattice l = {.n_tied = n_tied, .n_free = n_tied};
-    double *memory = zo_calloc(n_tied * n_tied + 3 * n_tied, sizeof *memory), *w; /* w: a row, then the lengths of steps */
+    double *memory = zo_calloc(n_tied * n_tied + 3 * n_tied, sizeof *memory),
+           *w; /* w: a row, then the lengths of steps */
     zo_status rc = ZO_OK;
 
     if (memory == NULL)
@@ -144,18 +145,21 @@ static zo_status moves_init(struct polytope *p, zo_arena *arena, size_t n_tied, 
     }
     shorten(p, &l, w);
     p->n_moves = l.n_free;
-    if ((p->moves = zo_arena_array(arena, l.n_free * p->n, sizeof *p->moves)) == NULL) {
+    if ((p->moves = zo_arena_array(arena, l.n_free * p->n, sizeof *p->moves)) == NULL ||
+        (p->origin = zo_arena_array(arena, p->n, sizeof *p->origin)) == NULL) {
         rc = zo_fail_nomem(err);
         goto done;
     }
     for (size_t k = 0; k < l.n_free; k++)
         make_move(p, l.U + k * n_tied, p->moves + k * p->n);
+    make_move(p, l.z, p->origin);
 done:
     zo_free(memory);
     return rc;
 }
 
-/* Row i of A, made orthogonal to the rows of Q; twice, because once loses digits. Returns the length of what is left. */
+/* Row i of A, made orthogonal to the rows of Q; twice, because once loses digits. Returns the length of what is left.
+ */
 static double orthogonalise(const struct polytope *p, size_t i, double *real, double *grid, double *rhs)
 {
     const size_t n_grid = p->n - p->n_real;
@@ -190,11 +194,12 @@ zo_status equations_init(struct polytope *p, zo_arena *arena, zo_error *err)
     if (n_equations == 0)
         return ZO_OK;
     if (n_tied > MAX_TIED)
-        return zo_fail(err, ZO_EINVAL, "/linear_constraints", "equations hold %zu integer or stepped parameters; at most %d", n_tied,
-                       MAX_TIED);
+        return zo_fail(err, ZO_EINVAL, "/linear_constraints",
+                       "equations hold %zu integer or stepped parameters; at most %d", n_tied, MAX_TIED);
     grid_rows = zo_calloc(n_equations * (n_grid + 1), sizeof *grid_rows);
     real = zo_calloc(p->n, sizeof *real);
-    if (grid_rows == NULL || real == NULL || (p->Q = zo_arena_array(arena, n_equations * p->n_real, sizeof *p->Q)) == NULL ||
+    if (grid_rows == NULL || real == NULL ||
+        (p->Q = zo_arena_array(arena, n_equations * p->n_real, sizeof *p->Q)) == NULL ||
         (p->W = zo_arena_array(arena, n_equations * n_grid, sizeof *p->W)) == NULL ||
         (p->q = zo_arena_array(arena, n_equations, sizeof *p->q)) == NULL) {
         rc = zo_fail_nomem(err);
@@ -240,4 +245,28 @@ void equations_restore(const struct polytope *p, double *x)
         const double *Q = p->Q + i * p->n_real, *W = p->W + i * n_grid;
         subtract(p->n_real, dot(p->n_real, Q, x) + dot(n_grid, W, x + p->n_real) - p->q[i], Q, x);
     }
+}
+
+void equations_round(const struct polytope *p, double *x)
+{
+    _Alignas(64) double at[MAX_VARIABLES];
+    const size_t n_grid = p->n - p->n_real;
+    bool nearer = true;
+
+    memcpy(at, p->origin, p->n * sizeof *at);
+    for (int pass = 0; nearer && pass < MAX_PASSES; pass++) {
+        nearer = false;
+        for (size_t k = 0; k < p->n_moves; k++) {
+            const double *move = p->moves + k * p->n + p->n_real;
+            double down = 0;
+            for (size_t j = 0; j < n_grid; j++)
+                down += p->tied[p->n_real + j] ? move[j] * (x[p->n_real + j] - at[p->n_real + j]) : 0;
+            const double times = rint(down / dot(n_grid, move, move) * (1 - 1e-9));
+            subtract(n_grid, -times, move, at + p->n_real);
+            nearer |= times != 0;
+        }
+    }
+    for (size_t j = p->n_real; j < p->n; j++)
+        if (p->tied[j])
+            x[j] = zo_clip(at[j], 0, 1);
 }

@@ -1,6 +1,7 @@
-/* Is there a point? A simplex method for bounded variables, on the condensed tableau (one row a constraint, one column a variable that
- * is not in the basis), that only ever minimises the sum of violations; and over it, for levels, a bounded depth-first branch and
- * bound. Vertices have at most one fractional level a constraint, so the search is short unless the problem is a puzzle. */
+/* Is there a point? A simplex method for bounded variables, on the condensed tableau (one row a constraint, one column
+ * a variable that is not in the basis), that only ever minimises the sum of violations; and over it, for levels, a
+ * bounded depth-first branch and bound. Vertices have at most one fractional level a constraint, so the search is short
+ * unless the problem is a puzzle. */
 #include "space/polytope.h"
 #include "zeroth/linalg.h"
 
@@ -9,19 +10,19 @@
 
 #define FEASIBLE 1e-9 /* sum of violations of rows of unit length */
 #define PIVOT 1e-9
-enum { MAX_NODES = 20000, MAX_DEPTH = 5000 };
-#define MAX_FLOPS 4e9 /* of one search: some seconds */
+enum { MAX_NODES = 5000, MAX_DEPTH = 5000 };
+#define MAX_FLOPS 1e9 /* of one search: about a second */
 
 struct lp {
     zo_arena *arena;
     const struct polytope *p;
     size_t n, m;
-    double *T;                 /* [m][n] basic i = const - T[i] . nonbasic */
-    double *low, *high, *x;    /* [n + m] by variable; n + i is the slack of row i */
-    double *gradient;          /* [n] */
-    size_t *basic, *nonbasic;  /* [m], [n] */
-    struct node *stack;        /* [MAX_DEPTH] */
-    double *from, *to;         /* [n] bounds of the search's node */
+    double *T;                /* [m][n] basic i = const - T[i] . nonbasic */
+    double *low, *high, *x;   /* [n + m] by variable; n + i is the slack of row i */
+    double *gradient;         /* [n] */
+    size_t *basic, *nonbasic; /* [m], [n] */
+    struct node *stack;       /* [MAX_DEPTH] */
+    double *from, *to;        /* [n] bounds of the search's node */
     double flops;
 };
 
@@ -43,12 +44,15 @@ struct lp *lp_new(const struct polytope *p)
         return NULL;
     }
     *lp = (struct lp){.arena = a, .p = p, .n = n, .m = m};
-    if ((lp->T = zo_arena_array(a, m * n, sizeof *lp->T)) == NULL || (lp->low = zo_arena_array(a, n + m, sizeof *lp->low)) == NULL ||
-        (lp->high = zo_arena_array(a, n + m, sizeof *lp->high)) == NULL || (lp->x = zo_arena_array(a, n + m, sizeof *lp->x)) == NULL ||
+    if ((lp->T = zo_arena_array(a, m * n, sizeof *lp->T)) == NULL ||
+        (lp->low = zo_arena_array(a, n + m, sizeof *lp->low)) == NULL ||
+        (lp->high = zo_arena_array(a, n + m, sizeof *lp->high)) == NULL ||
+        (lp->x = zo_arena_array(a, n + m, sizeof *lp->x)) == NULL ||
         (lp->gradient = zo_arena_array(a, n, sizeof *lp->gradient)) == NULL ||
         (lp->basic = zo_arena_array(a, m, sizeof *lp->basic)) == NULL ||
         (lp->nonbasic = zo_arena_array(a, n, sizeof *lp->nonbasic)) == NULL ||
-        (lp->from = zo_arena_array(a, n, sizeof *lp->from)) == NULL || (lp->to = zo_arena_array(a, n, sizeof *lp->to)) == NULL ||
+        (lp->from = zo_arena_array(a, n, sizeof *lp->from)) == NULL ||
+        (lp->to = zo_arena_array(a, n, sizeof *lp->to)) == NULL ||
         (lp->stack = zo_arena_array(a, MAX_DEPTH, sizeof *lp->stack)) == NULL) {
         lp_free(lp);
         return NULL;
@@ -105,7 +109,8 @@ static double measure(struct lp *lp)
     return sum;
 }
 
-/* Steepest column, or after many steps the first by number (Bland's rule, which can't cycle). SIZE_MAX: at the minimum. */
+/* Steepest column, or after many steps the first by number (Bland's rule, which can't cycle). SIZE_MAX: at the minimum.
+ */
 static size_t choose_column(const struct lp *lp, bool bland)
 {
     size_t best = SIZE_MAX;
@@ -124,7 +129,8 @@ static size_t choose_column(const struct lp *lp, bool bland)
     return best;
 }
 
-/* How far basic variable k may change at this rate: to the bound it meets, or, being outside, to the bound it comes back to. */
+/* How far basic variable k may change at this rate: to the bound it meets, or, being outside, to the bound it comes
+ * back to. */
 static double reach(const struct lp *lp, size_t k, double rate, double *bound)
 {
     const double v = violation(lp, k);
@@ -167,7 +173,8 @@ static void step(struct lp *lp, size_t c, bool bland)
 
     for (size_t i = 0; i < lp->m; i++) {
         const double t = lp->T[i * lp->n + c], at = reach(lp, lp->basic[i], -t * sign, &bound);
-        const bool tie = at <= length + 1e-12 && (r == SIZE_MAX || (bland ? lp->basic[i] < lp->basic[r] : fabs(t) > size));
+        const bool tie =
+            at <= length + 1e-12 && (r == SIZE_MAX || (bland ? lp->basic[i] < lp->basic[r] : fabs(t) > size));
         if (at < length - 1e-12 || (tie && at <= length)) {
             length = fmin(at, length);
             r = i;
@@ -196,16 +203,14 @@ bool lp_feasible(struct lp *lp, const double *low, const double *high, double sh
     start(lp, low, high, shrink);
     for (size_t k = 0; k < 10 * patience; k++) {
         const double sum = measure(lp);
-        if (sum <= FEASIBLE) {
-            memcpy(x, lp->x, lp->n * sizeof *x);
-            for (size_t j = 0; j < lp->n; j++)
-                x[j] = zo_clip(x[j], low[j], high[j]);
-            return true;
-        }
         const size_t c = choose_column(lp, k > patience);
-        if (c == SIZE_MAX)
-            return false;
-        step(lp, c, k > patience);
+        if (c != SIZE_MAX) { /* as exactly as can be: wide ranges of levels need the digits */
+            step(lp, c, k > patience);
+            continue;
+        }
+        for (size_t j = 0; j < lp->n; j++)
+            x[j] = zo_clip(lp->x[j], low[j], high[j]);
+        return sum <= FEASIBLE;
     }
     return false;
 }
@@ -278,11 +283,12 @@ static bool search(struct lp *lp, double shrink, double *x, bool *proved_out)
             const double at = j < p->n ? x[j] : 0;
             if ((j == SIZE_MAX || nodes == 0) && settle(lp, shrink, x))
                 return true;
+            /* "Whole" within the tolerance, and yet no point: what that proves is nothing. */
             if (j != SIZE_MAX && depth < MAX_DEPTH) {
                 branch(lp, &lp->stack[depth++], j, at);
                 continue;
             }
-            whole = whole && j == SIZE_MAX;
+            whole = false;
         }
         while (depth > 0 && lp->stack[depth - 1].last) {
             depth--;
@@ -301,19 +307,20 @@ static bool search(struct lp *lp, double shrink, double *x, bool *proved_out)
     return false;
 }
 
-static bool fits(struct lp *lp, double r, double *x)
+/* A ball of radius r in the first n_round variables; the others are anywhere. */
+static bool fits(struct lp *lp, size_t n_round, double r, double *x)
 {
-    const size_t n_real = lp->p->n_real;
     _Alignas(64) double low[MAX_VARIABLES], high[MAX_VARIABLES];
 
     for (size_t j = 0; j < lp->n; j++) {
-        low[j] = j < n_real ? r : 0;
-        high[j] = j < n_real ? 1 - r : 1;
+        low[j] = j < n_round ? r : 0;
+        high[j] = j < n_round ? 1 - r : 1;
     }
     return lp_feasible(lp, low, high, r, x);
 }
 
-/* The largest of some balls that fits into the reals' part of the relaxed polytope, by bisection. 0: none well above the tolerance. */
+/* The largest of some balls that fits into the reals' part of the relaxed polytope, by bisection. 0: none well above
+ * the tolerance. */
 static double widest(struct lp *lp, double *x)
 {
     static const int exponents[] = {2, 4, 6, 8, 11, 14, 19, 26};
@@ -323,12 +330,25 @@ static double widest(struct lp *lp, double *x)
         return 0;
     while (from < to) {
         const size_t middle = (from + to) / 2;
-        if (fits(lp, ldexp(1, -exponents[middle]), x))
+        if (fits(lp, lp->p->n_real, ldexp(1, -exponents[middle]), x))
             to = middle;
         else
             from = middle + 1;
     }
     return to < ZO_LEN(exponents) ? ldexp(1, -exponents[to]) : 0;
+}
+
+/* Where equations tie levels of wide ranges, branching finds no end: the lattice point next to a point well inside. */
+static bool on_lattice(struct lp *lp, double *x)
+{
+    for (int k = 2; lp->p->n_moves > 0 && k <= 10; k += 2) {
+        if (!fits(lp, lp->p->n, ldexp(1, -k), x))
+            continue;
+        equations_round(lp->p, x);
+        if (settle(lp, 0, x))
+            return true;
+    }
+    return false;
 }
 
 bool lp_find_point(struct lp *lp, double *x, bool *proved_out)
@@ -340,5 +360,5 @@ bool lp_find_point(struct lp *lp, double *x, bool *proved_out)
     for (double shrink = r; shrink > r / 1000; shrink /= 8)
         if (search(lp, shrink, x, &proved))
             return true;
-    return search(lp, 0, x, proved_out);
+    return on_lattice(lp, x) || search(lp, 0, x, proved_out);
 }

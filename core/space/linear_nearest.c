@@ -1,5 +1,6 @@
-/* The nearest levels, by exhaustion: depth first over the grid variables, levels in the order of their distance from the target. A
- * branch is cut when its levels alone are as far as the best point known, or when some row can't be met whatever the rest does. */
+/* The nearest levels, by exhaustion: depth first over the grid variables, levels in the order of their distance from
+ * the target. A branch is cut when its levels alone are as far as the best point known, or when some row can't be met
+ * whatever the rest does. */
 #include "space/polytope.h"
 
 #include <math.h>

@@ -1,19 +1,27 @@
 /* Repair: the feasible point nearest to v, distances being measured in ranges.
  *
- * Reals alone: the projection. Its dual is solved row by row, each step the exact projection on one row and the box; what rounding and
- * a finite number of sweeps leave is taken back by moving the least towards the centre, so that the result always is feasible.
- * With levels: the levels of v are kept if the reals can make up for them. Otherwise the search starts from the first feasible point
- * among roundings between the relaxed projection and the centre, and moves levels, alone, in pairs and along the equations' lattice,
- * as long as that brings it nearer; where there are few of them, an exhaustive search follows (linear_nearest.c). */
+ * Reals alone: the projection. Its dual is solved row by row, each step the exact projection on one row and the box;
+ * what rounding and a finite number of sweeps leave is taken back by moving the least towards the centre, so that the
+ * result always is feasible. With levels: the levels of v are kept if the reals can make up for them. Otherwise the
+ * search starts from the first feasible point among roundings between the relaxed projection and the centre, and moves
+ * levels, alone, in pairs and along the equations' lattice, as long as that brings it nearer; where there are few of
+ * them, an exhaustive search follows (linear_nearest.c). */
 #include "space/polytope.h"
 
 #include <math.h>
 #include <string.h>
 
-#define MARGIN 1e-13      /* kept from inequalities, so that a client's own sum is on the right side */
-#define SETTLED 1e-14     /* change of a multiplier, in ranges */
-#define MAX_WORK 1e7      /* products of one projection */
-enum { MAX_SWEEPS = 5000, SWEEPS_WITH_LEVELS = 300, MAX_ROUNDS = 8, MAX_IMPROVEMENTS = 40, ALL_PAIRS_UP_TO = 48, RANDOM_PAIRS = 1024 };
+#define MARGIN 1e-13  /* kept from inequalities, so that a client's own sum is on the right side */
+#define SETTLED 1e-14 /* change of a multiplier, in ranges */
+#define MAX_WORK 1e7  /* products of one projection */
+enum {
+    MAX_SWEEPS = 5000,
+    SWEEPS_WITH_LEVELS = 300,
+    MAX_ROUNDS = 8,
+    MAX_IMPROVEMENTS = 40,
+    ALL_PAIRS_UP_TO = 48,
+    RANDOM_PAIRS = 1024
+};
 
 /* ---- projection ---- */
 
@@ -60,8 +68,8 @@ static double solve_row(size_t n, const double *a, const double *y, double rhs)
 }
 
 /* The dual's value: half the square of the distance is at least this, for every feasible point. */
-static double bound(const struct polytope *p, size_t n_free, const double *target, const double *y, const double *multiplier,
-                    const double *rhs)
+static double bound(const struct polytope *p, size_t n_free, const double *target, const double *y,
+                    const double *multiplier, const double *rhs)
 {
     double sum = 0, slope;
 
@@ -75,9 +83,10 @@ static double bound(const struct polytope *p, size_t n_free, const double *targe
     return sum;
 }
 
-/* x[0..n_free) becomes the point nearest to target, as far as max_sweeps and MAX_WORK go; the other variables stay. False: no point
- * within the square root of limit2. */
-static bool project(const struct polytope *p, size_t n_free, const double *target, size_t max_sweeps, double limit2, double *x)
+/* x[0..n_free) becomes the point nearest to target, as far as max_sweeps and MAX_WORK go; the other variables stay.
+ * False: no point within the square root of limit2. */
+static bool project(const struct polytope *p, size_t n_free, const double *target, size_t max_sweeps, double limit2,
+                    double *x)
 {
     double y[MAX_VARIABLES], multiplier[MAX_LINEAR] = {0}, rhs[MAX_LINEAR], change = 1, work = 0;
 
@@ -119,7 +128,9 @@ static bool project(const struct polytope *p, size_t n_free, const double *targe
 /* The share of the way from a point with room r to one with room R that gives room: the least, up to all of it. */
 static double share_for(double room, double r, double R)
 {
-    return r >= room || R <= r ? 0 : fmin(1, (room - r) / (R - r));
+    if (r >= room || R <= r || (R < 1e-9 && r > -1e-12)) /* no room anywhere: rounding is no reason to go */
+        return 0;
+    return fmin(1, (room - r) / (R - r));
 }
 
 /* x, whose equations hold, and whose levels are the centre's, moved towards the centre until all holds. */

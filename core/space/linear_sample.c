@@ -1,9 +1,8 @@
-/* Sampling: a walk of fixed length from the centre whose every step keeps the target distribution, which is uniform in the encoded
- * cube, conditioned on the polytope. Steps along
- *   one axis of a variable that no equation holds: a draw from its encoded interval, levels included (Gibbs);
- *   two axes, where one equation ties the reals; or all of them, in the equations' null space: uniform on the chord in natural units,
- *     accepted by the ratio of the densities where some scale is not linear (Metropolis);
- *   the lattice of levels that equations tie: likewise, by whole steps. */
+/* Sampling: a walk of fixed length from the centre whose every step keeps the target distribution, which is uniform in
+ * the encoded cube, conditioned on the polytope. Steps along one axis of a variable that no equation holds: a draw from
+ * its encoded interval, levels included (Gibbs); two axes, where one equation ties the reals; or all of them, in the
+ * equations' null space: uniform on the chord in natural units, accepted by the ratio of the densities where some scale
+ * is not linear (Metropolis); the lattice of levels that equations tie: likewise, by whole steps. */
 #include "space/polytope.h"
 #include "zeroth/linalg.h"
 
@@ -15,7 +14,7 @@ enum { SWEEPS = 12, FULL_STEPS = 60, FULL_STEPS_AT_MOST = 200 };
 struct walk {
     const struct polytope *p;
     zo_rng *rng;
-    bool curved;                   /* some variable's scale is not linear */
+    bool curved; /* some variable's scale is not linear */
     size_t n_tied_reals, *tied_reals;
     double *x, *slack, *g;
     struct direction d;
@@ -78,8 +77,9 @@ static double draw_level(struct walk *w, size_t j, double from, double to)
 
     if (d->scale == ZO_LINEAR)
         return domain_level(d, from + (double)zo_rng_below(w->rng, (uint64_t)(to - from) + 1));
-    return zo_clip(domain_from_unit(d, uniform_on(w, domain_to_unit(d, low - d->step / 2), domain_to_unit(d, high + d->step / 2))), low,
-                   high);
+    return zo_clip(
+        domain_from_unit(d, uniform_on(w, domain_to_unit(d, low - d->step / 2), domain_to_unit(d, high + d->step / 2))),
+        low, high);
 }
 
 static void axis_step(struct walk *w, size_t j)
@@ -151,14 +151,16 @@ static void full_step(struct walk *w)
     go_anywhere(w);
 }
 
-/* Along the sum or difference of up to three basis vectors of the lattice: with fewer, a walk in a narrow box may not get everywhere. */
+/* Along the sum or difference of up to three basis vectors of the lattice: with fewer, a walk in a narrow box may not
+ * get everywhere. */
 static void lattice_step(struct walk *w)
 {
     const struct polytope *p = w->p;
 
     memset(w->dense, 0, p->n * sizeof *w->dense);
     for (size_t left = 1 + zo_rng_below(w->rng, 3); left > 0; left--) {
-        const double *move = p->moves + zo_rng_below(w->rng, p->n_moves) * p->n, sign = zo_rng_below(w->rng, 2) ? 1 : -1;
+        const double *move = p->moves + zo_rng_below(w->rng, p->n_moves) * p->n,
+                     sign = zo_rng_below(w->rng, 2) ? 1 : -1;
         zo_axpy(p->n, sign, move, w->dense);
     }
     set_direction(w);
@@ -171,7 +173,8 @@ static void lattice_step(struct walk *w)
 static void walk_on(struct walk *w)
 {
     const struct polytope *p = w->p;
-    const size_t wanted = p->n_real == 0 ? 0 : FULL_STEPS + 2 * p->n_real, full = wanted < FULL_STEPS_AT_MOST ? wanted : FULL_STEPS_AT_MOST;
+    const size_t wanted = p->n_real == 0 ? 0 : FULL_STEPS + 2 * p->n_real,
+                 full = wanted < FULL_STEPS_AT_MOST ? wanted : FULL_STEPS_AT_MOST;
 
     for (size_t sweep = 0; sweep < SWEEPS; sweep++) {
         equations_restore(p, w->x);
@@ -194,7 +197,8 @@ void linear_sample(const zo_space *s, zo_rng *rng, double *v)
     const struct polytope *p = s->linear;
     _Alignas(64) double x[MAX_VARIABLES], dense[MAX_VARIABLES], by[MAX_VARIABLES], slack[MAX_LINEAR], g[MAX_LINEAR];
     size_t tied_reals[MAX_VARIABLES], at[MAX_VARIABLES];
-    struct walk w = {.p = p, .rng = rng, .tied_reals = tied_reals, .x = x, .slack = slack, .g = g, .d = {0, at, by}, .dense = dense};
+    struct walk w = {
+        .p = p, .rng = rng, .tied_reals = tied_reals, .x = x, .slack = slack, .g = g, .d = {0, at, by}, .dense = dense};
 
     memcpy(x, p->centre, p->n * sizeof *x);
     for (size_t j = 0; j < p->n; j++)

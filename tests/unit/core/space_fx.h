@@ -12,13 +12,23 @@
 
 #include "zeroth/space.h"
 
-#define NUM(x) {.kind = ZO_NUMBER, .number = (x)}
-#define STR(s) {.kind = ZO_STRING, .string = (s)}
-#define BOOLEAN(b) {.kind = ZO_BOOLEAN, .boolean = (b)}
+#define NUM(x)                                                                                                         \
+    {                                                                                                                  \
+        .kind = ZO_NUMBER, .number = (x)                                                                               \
+    }
+#define STR(s)                                                                                                         \
+    {                                                                                                                  \
+        .kind = ZO_STRING, .string = (s)                                                                               \
+    }
+#define BOOLEAN(b)                                                                                                     \
+    {                                                                                                                  \
+        .kind = ZO_BOOLEAN, .boolean = (b)                                                                             \
+    }
 #define LIST(a) .choices = (a), .n_choices = ZO_LEN(a)
 #define WHEN(w) .when = (w), .n_when = ZO_LEN(w)
 
-static inline zo_space *fx_space_linear(const zo_param_spec *params, size_t n, const zo_linear_spec *linear, size_t n_linear)
+static inline zo_space *fx_space_linear(const zo_param_spec *params, size_t n, const zo_linear_spec *linear,
+                                        size_t n_linear)
 {
     const zo_space_spec spec = {params, n, linear, n_linear};
     zo_space *s = NULL;
@@ -35,8 +45,8 @@ static inline zo_space *fx_space(const zo_param_spec *params, size_t n)
 }
 
 /* The space is refused with this code and pointer, and nothing is written. */
-static inline void fx_refused_linear(const zo_param_spec *params, size_t n, const zo_linear_spec *linear, size_t n_linear,
-                                     const char *pointer)
+static inline void fx_refused_linear(const zo_param_spec *params, size_t n, const zo_linear_spec *linear,
+                                     size_t n_linear, const char *pointer)
 {
     const zo_space_spec spec = {params, n, linear, n_linear};
     zo_space *s = NULL;

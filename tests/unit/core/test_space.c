@@ -42,7 +42,8 @@ static void ranges_are_checked_field_by_field(void **state)
         {{.type = ZO_INT, .low = 1, .high = 9e15, .scale = ZO_LOG}, "/space/1/high"},
         {{.type = ZO_VECTOR, .low = 0, .high = 1, .size = 0}, "/space/1/size"},
         {{.type = ZO_VECTOR, .low = 0, .high = 1, .size = 100001}, "/space/1/size"},
-        {{.type = ZO_VECTOR, .low = 0, .high = 1, .size = 100000}, "/space/1/size"}, /* with the other parameter too many */
+        {{.type = ZO_VECTOR, .low = 0, .high = 1, .size = 100000},
+         "/space/1/size"}, /* with the other parameter too many */
         {{.type = ZO_VECTOR, .low = 1, .high = 0, .size = 3}, "/space/1/high"},
         {{.type = ZO_CATEGORICAL}, "/space/1/choices"},
         {{.type = ZO_ORDINAL}, "/space/1/choices"},
@@ -61,10 +62,12 @@ static void ranges_are_checked_field_by_field(void **state)
 
 static void names_must_be_short_clean_utf8_and_unique(void **state)
 {
-    static const char *const bad[] = {"", "a\nb", "\x7f", "\xc3", "\xc3(", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc2\x85", "\xff"};
+    static const char *const bad[] = {
+        "", "a\nb", "\x7f", "\xc3", "\xc3(", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc2\x85", "\xff"};
     static const char *const good[] = {"a/b~c", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", " "};
     char name[65 * 2 + 1] = "";
-    zo_param_spec p[3] = {{.name = "a", .type = ZO_BOOL}, {.name = "b", .type = ZO_BOOL}, {.name = "a", .type = ZO_BOOL}};
+    zo_param_spec p[3] = {
+        {.name = "a", .type = ZO_BOOL}, {.name = "b", .type = ZO_BOOL}, {.name = "a", .type = ZO_BOOL}};
 
     (void)state;
     fx_refused(p, 3, "/space/2/name");
@@ -88,8 +91,9 @@ static void names_must_be_short_clean_utf8_and_unique(void **state)
 
 static void choices_must_be_distinct_scalars(void **state)
 {
-    static const zo_scalar twice[] = {STR("x"), NUM(1), BOOLEAN(true), NUM(1.0)}, null[] = {STR("x"), {.kind = ZO_NULL}},
-                           nan_[] = {NUM(NAN)}, good[] = {STR("1"), NUM(1), BOOLEAN(true), BOOLEAN(false), NUM(0), STR("")};
+    static const zo_scalar twice[] = {STR("x"), NUM(1), BOOLEAN(true), NUM(1.0)},
+                           null[] = {STR("x"), {.kind = ZO_NULL}}, nan_[] = {NUM(NAN)},
+                           good[] = {STR("1"), NUM(1), BOOLEAN(true), BOOLEAN(false), NUM(0), STR("")};
     const zo_param_spec p[] = {{.name = "c", .type = ZO_CATEGORICAL, LIST(twice)},
                                {.name = "c", .type = ZO_CATEGORICAL, LIST(null)},
                                {.name = "c", .type = ZO_ORDINAL, LIST(nan_)},
@@ -116,8 +120,15 @@ static void defaults_must_be_values_of_their_parameter(void **state)
         {{.type = ZO_FLOAT, .high = 1, .step = 0.25, .default_value = NUM(0.3)}, "/space/0/default"},
         {{.type = ZO_INT, .high = 5, .default_value = NUM(2.5)}, "/space/0/default"},
         {{.type = ZO_CATEGORICAL, LIST(abc), .default_value = STR("c")}, "/space/0/default"},
-        {{.type = ZO_VECTOR, .high = 1, .size = 3, .default_value = {.kind = ZO_NUMBERS, .numbers = two, .n_numbers = 2}}, "/space/0/default"},
-        {{.type = ZO_VECTOR, .high = 1, .size = 3, .default_value = {.kind = ZO_NUMBERS, .numbers = three, .n_numbers = 3}},
+        {{.type = ZO_VECTOR,
+          .high = 1,
+          .size = 3,
+          .default_value = {.kind = ZO_NUMBERS, .numbers = two, .n_numbers = 2}},
+         "/space/0/default"},
+        {{.type = ZO_VECTOR,
+          .high = 1,
+          .size = 3,
+          .default_value = {.kind = ZO_NUMBERS, .numbers = three, .n_numbers = 3}},
          "/space/0/default/2"},
     };
     zo_space *s = NULL;
@@ -150,9 +161,10 @@ static void dimensions_tell_solvers_kind_levels_and_parameter(void **state)
         {.name = "flag", .type = ZO_BOOL},
         {.name = "v", .type = ZO_VECTOR, .low = -1, .high = 1, .size = 2},
     };
-    static const zo_dim want[] = {{ZO_DIM_REAL, 0, 0, false},   {ZO_DIM_LEVELS, 5, 2, false}, {ZO_DIM_LEVELS, 8, 3, false},
-                                  {ZO_DIM_LEVELS, 3, 4, false}, {ZO_DIM_CATEGORY, 3, 5, true}, {ZO_DIM_LEVELS, 3, 6, false},
-                                  {ZO_DIM_LEVELS, 2, 7, false}, {ZO_DIM_REAL, 0, 8, false},   {ZO_DIM_REAL, 0, 8, false}};
+    static const zo_dim want[] = {
+        {ZO_DIM_REAL, 0, 0, false},   {ZO_DIM_LEVELS, 5, 2, false},  {ZO_DIM_LEVELS, 8, 3, false},
+        {ZO_DIM_LEVELS, 3, 4, false}, {ZO_DIM_CATEGORY, 3, 5, true}, {ZO_DIM_LEVELS, 3, 6, false},
+        {ZO_DIM_LEVELS, 2, 7, false}, {ZO_DIM_REAL, 0, 8, false},    {ZO_DIM_REAL, 0, 8, false}};
 
     (void)state;
     zo_space *s = fx_space(p, ZO_LEN(p));
@@ -178,9 +190,10 @@ static void a_space_keeps_deep_copies_of_its_spec(void **state)
     double numbers[] = {1, 2};
     zo_scalar choices[] = {STR(choice), STR("poly")}, on[] = {STR(choice)};
     zo_when when[] = {{parent, on, 1}};
-    zo_param_spec p[] = {{.name = name, .type = ZO_CATEGORICAL, LIST(choices)},
-                         {.name = child, .type = ZO_INT, .low = 2, .high = 5, WHEN(when)},
-                         {.name = "f", .type = ZO_FIXED, .fixed = {.kind = ZO_NUMBERS, .numbers = numbers, .n_numbers = 2}}};
+    zo_param_spec p[] = {
+        {.name = name, .type = ZO_CATEGORICAL, LIST(choices)},
+        {.name = child, .type = ZO_INT, .low = 2, .high = 5, WHEN(when)},
+        {.name = "f", .type = ZO_FIXED, .fixed = {.kind = ZO_NUMBERS, .numbers = numbers, .n_numbers = 2}}};
     zo_space *s = fx_space(p, 3);
 
     (void)state;

@@ -43,8 +43,9 @@ static void real_scales_follow_their_formulas(void **state)
         for (int k = 0; k <= 100; k++) {
             const double u = k / 100.0;
             const double want = scale == ZO_LINEAR ? low + u * (high - low)
-                                : scale == ZO_LOG  ? exp(log(low) + u * (log(high) - log(low)))
-                                                   : low + high - exp(log(high) + u * (log(low) - log(high))); /* contract 2.7 */
+                                : scale == ZO_LOG
+                                    ? exp(log(low) + u * (log(high) - log(low)))
+                                    : low + high - exp(log(high) + u * (log(low) - log(high))); /* contract 2.7 */
             assert_near(from_unit(s, u), want, 1e-12 * high);
             assert_near(to_unit(s, from_unit(s, u)), u, scale == ZO_REVERSE_LOG ? 1e-9 : 1e-12);
         }
@@ -64,7 +65,8 @@ static void extreme_ranges_do_not_overflow(void **state)
         for (int scale = ZO_LINEAR; scale <= ZO_REVERSE_LOG; scale++) {
             if (scale != ZO_LINEAR && ranges[k][0] <= 0)
                 continue;
-            zo_space *s = one((zo_param_spec){.type = ZO_FLOAT, .low = ranges[k][0], .high = ranges[k][1], .scale = (zo_scale)scale});
+            zo_space *s = one(
+                (zo_param_spec){.type = ZO_FLOAT, .low = ranges[k][0], .high = ranges[k][1], .scale = (zo_scale)scale});
             for (int i = 0; i <= 64; i++) {
                 const double v = from_unit(s, i / 64.0), u = to_unit(s, v);
                 assert_true(isfinite(v) && v >= ranges[k][0] && v <= ranges[k][1]);
@@ -110,7 +112,8 @@ static void log_levels_are_rounded_logs(void **state)
     zo_space_free(s);
 }
 
-/* What a decoded point encodes to decodes to it again, and so encodes to the same: exactly on levels, within rounding on reals. */
+/* What a decoded point encodes to decodes to it again, and so encodes to the same: exactly on levels, within rounding
+ * on reals. */
 static void decoding_and_encoding_settles_at_once(void **state)
 {
     static const zo_param_spec specs[] = {
@@ -203,8 +206,10 @@ static void samples_are_uniform_in_encoded_units(void **state)
 
 static void vectors_from_disk_are_checked_again(void **state)
 {
-    const zo_param_spec p[] = {{.name = "x", .type = ZO_FLOAT, .low = 0, .high = 1}, {.name = "i", .type = ZO_INT, .low = 0, .high = 3}};
-    static const double bad[][2] = {{-0.1, 0}, {1.1, 0}, {NAN, 0}, {INFINITY, 0}, {0.5, 0.5}, {0.5, 4}, {0.5, -1}, {0.5, NAN}};
+    const zo_param_spec p[] = {{.name = "x", .type = ZO_FLOAT, .low = 0, .high = 1},
+                               {.name = "i", .type = ZO_INT, .low = 0, .high = 3}};
+    static const double bad[][2] = {{-0.1, 0},  {1.1, 0}, {NAN, 0},  {INFINITY, 0},
+                                    {0.5, 0.5}, {0.5, 4}, {0.5, -1}, {0.5, NAN}};
     static const double good[][2] = {{0, 0}, {1, 3}, {0.5, 2}};
     zo_space *s = fx_space(p, 2);
 

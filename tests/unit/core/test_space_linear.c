@@ -1,12 +1,15 @@
-/* Linear constraints. Judges: closed forms of projections and moments, brute force over small grids, and for every point handed out the
- * constraint itself, added up as a client would. */
+/* Linear constraints. Judges: closed forms of projections and moments, brute force over small grids, and for every
+ * point handed out the constraint itself, added up as a client would. */
 #include "space_fx.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ROW(terms, op, rhs) {(terms), ZO_LEN(terms), (op), (rhs)}
+#define ROW(terms, op, rhs)                                                                                            \
+    {                                                                                                                  \
+        (terms), ZO_LEN(terms), (op), (rhs)                                                                            \
+    }
 
 static void assert_near(double a, double b, double tolerance)
 {
@@ -14,14 +17,16 @@ static void assert_near(double a, double b, double tolerance)
         fail_msg("%.17g is not %.17g within %g", a, b, tolerance);
 }
 
-/* Is v on its levels, and does every constraint hold but for `tolerance`? Variables are found by name: "x17" is parameter 17. */
+/* Is v on its levels, and does every constraint hold but for `tolerance`? Variables are found by name: "x17" is
+ * parameter 17. */
 static bool feasible(const zo_space *s, const double *v, const zo_linear_spec *rows, size_t n, double tolerance)
 {
     for (size_t i = 0; i < n; i++) {
         double sum = 0;
         for (size_t k = 0; k < rows[i].n_terms; k++)
             sum += rows[i].terms[k].coef * v[strtoul(rows[i].terms[k].name + 1, NULL, 10)];
-        if ((rows[i].op != ZO_GE && sum > rows[i].rhs + tolerance) || (rows[i].op != ZO_LE && sum < rows[i].rhs - tolerance))
+        if ((rows[i].op != ZO_GE && sum > rows[i].rhs + tolerance) ||
+            (rows[i].op != ZO_LE && sum < rows[i].rhs - tolerance))
             return false;
     }
     return zo_space_check(s, v, NULL) == ZO_OK;
@@ -58,9 +63,9 @@ static void mistakes_are_pointed_at(void **state)
                                {.name = "x4", .type = ZO_VECTOR, .high = 1, .size = 2},
                                {.name = "x5", .type = ZO_FIXED, .fixed = STR("q")},
                                {.name = "x/6", .type = ZO_BOOL}};
-    static const zo_term good[] = {{"x0", 1}}, nan_coef[] = {{"x0", NAN}}, unknown[] = {{"x0", 1}, {"y", 1}}, category[] = {{"x1", 1}},
-                         conditional[] = {{"x2", 1}}, boolean[] = {{"x/6", 1}}, vector[] = {{"x4", 1}}, fixed[] = {{"x5", 1}},
-                         huge[] = {{"x0", 1e308}};
+    static const zo_term good[] = {{"x0", 1}}, nan_coef[] = {{"x0", NAN}}, unknown[] = {{"x0", 1}, {"y", 1}},
+                         category[] = {{"x1", 1}}, conditional[] = {{"x2", 1}}, boolean[] = {{"x/6", 1}},
+                         vector[] = {{"x4", 1}}, fixed[] = {{"x5", 1}}, huge[] = {{"x0", 1e308}};
     const struct {
         zo_linear_spec row;
         const char *pointer;
@@ -90,7 +95,8 @@ static void empty_polytopes_are_refused(void **state)
 {
     const zo_param_spec real = {.type = ZO_FLOAT, .high = 1}, whole = {.type = ZO_INT, .high = 50};
     zo_param_spec p[3];
-    zo_term sum[3], twos[3], difference[2] = {{"x0", 1}, {"x1", -1}}, six_ten_fifteen[3] = {{"x0", 6}, {"x1", 10}, {"x2", 15}};
+    zo_term sum[3], twos[3], difference[2] = {{"x0", 1}, {"x1", -1}},
+                             six_ten_fifteen[3] = {{"x0", 6}, {"x1", 10}, {"x2", 15}};
 
     (void)state;
     fill(p, sum, 3, real, 1);
@@ -170,7 +176,8 @@ static void told_points_must_hold_within_a_billionth(void **state)
     fill(p, sum, 2, (zo_param_spec){.type = ZO_INT, .high = 4e15}, 1); /* integers are judged exactly, however large */
     const zo_linear_spec large[] = {ROW(sum, ZO_LE, 4e15)};
     s = fx_space_linear(p, 2, large, 1);
-    const zo_named equal[] = {{"x0", NUM(1e15)}, {"x1", NUM(3e15)}}, above[] = {{"x0", NUM(1e15)}, {"x1", NUM(3e15 + 1)}};
+    const zo_named equal[] = {{"x0", NUM(1e15)}, {"x1", NUM(3e15)}},
+                   above[] = {{"x0", NUM(1e15)}, {"x1", NUM(3e15 + 1)}};
     assert_int_equal(zo_space_encode(s, equal, 2, v, NULL), ZO_OK);
     assert_int_equal(zo_space_encode(s, above, 2, v, NULL), ZO_EINVAL);
     zo_space_free(s);
@@ -201,7 +208,8 @@ static void a_feasible_point_is_left_alone(void **state)
 
 static void a_half_space_is_projected_on_in_closed_form(void **state)
 {
-    /* ranges 1, 10, 100: in scaled units the row is (1, 20, -50) y <= b, the projection y - a max(0, a y - b) / |a|^2 */
+    /* ranges 1, 10, 100: in scaled units the row is (1, 20, -50) y <= b, the projection y - a max(0, a y - b) / |a|^2
+     */
     const zo_param_spec p[] = {{.name = "x0", .type = ZO_FLOAT, .low = 2, .high = 3},
                                {.name = "x1", .type = ZO_FLOAT, .low = -5, .high = 5},
                                {.name = "x2", .type = ZO_FLOAT, .low = 0, .high = 100}};
@@ -317,7 +325,8 @@ static void whole_points_are_repaired_to_the_nearest(void **state)
             fill(p, t[i], N, (zo_param_spec){.type = ZO_INT, .high = SIDE - 1}, 0);
             for (size_t k = 0; k < N; k++)
                 t[i][k].coef = (double)zo_rng_below(&rng, 9) - 3;
-            rows[i] = (zo_linear_spec){t[i], N, i == 0 && trial % 2 == 0 ? ZO_EQ : ZO_LE, (double)zo_rng_below(&rng, 20)};
+            rows[i] =
+                (zo_linear_spec){t[i], N, i == 0 && trial % 2 == 0 ? ZO_EQ : ZO_LE, (double)zo_rng_below(&rng, 20)};
         }
         for (size_t k = 0; k < N; k++)
             v[k] = y[k] = (double)zo_rng_below(&rng, SIDE);
@@ -413,7 +422,8 @@ static void samples_are_uniform_on_a_triangle(void **state)
     const zo_linear_spec rows[] = {ROW(sum, ZO_LE, 1)};
     zo_space *s = fx_space_linear(p, 2, rows, 1);
     const struct moments m = moments_of(s, 2, N, rows, 1);
-    for (size_t k = 0; k < 2; k++) { /* Dirichlet(1, 1, 1): means 1/3, squares 1/6, products 1/12; sd of x^2 0.21, of xy 0.07 */
+    for (size_t k = 0; k < 2;
+         k++) { /* Dirichlet(1, 1, 1): means 1/3, squares 1/6, products 1/12; sd of x^2 0.21, of xy 0.07 */
         assert_near(m.mean[k], 1.0 / 3, 5 * sqrt(1.0 / 18 / N));
         assert_near(m.mean2[k], 1.0 / 6, 5 * 0.21 / sqrt(N));
     }
@@ -603,7 +613,8 @@ static void every_point_is_feasible_in_random_mixed_spaces(void **state)
         n_spaces++;
         for (int i = 0; i < 20; i++) {
             zo_space_sample(s, &rng, v);
-            assert_true(feasible(s, v, rows, M, 1e-6)); /* terms up to 12,000: a billionth of that is allowed to clients */
+            assert_true(
+                feasible(s, v, rows, M, 1e-6)); /* terms up to 12,000: a billionth of that is allowed to clients */
             for (size_t k = 0; k < N; k++)
                 v[k] = zo_space_dims(s)[k].kind == ZO_DIM_REAL && zo_rng_uniform(&rng) < 0.3 ? p[k].high : v[k];
             double u[N];
@@ -616,6 +627,82 @@ static void every_point_is_feasible_in_random_mixed_spaces(void **state)
         zo_space_free(s);
     }
     assert_int_equal(n_spaces, 90);
+}
+
+/* Many levels: the search for the nearest is no longer exhaustive, and what comes out still is feasible. */
+static void hundreds_of_whole_parameters_work(void **state)
+{
+    enum { N = 120 };
+    zo_param_spec p[N];
+    zo_term sum[N], half[N / 2];
+    double v[N], y[N];
+
+    (void)state;
+    fill(p, sum, N, (zo_param_spec){.type = ZO_INT, .high = 10}, 1);
+    for (size_t k = 0; k < N / 2; k++)
+        half[k] = (zo_term){nth_name(k), 2};
+    const zo_linear_spec both[] = {ROW(half, ZO_LE, 400), ROW(sum, ZO_EQ, 500)}, less[] = {ROW(sum, ZO_LE, 500)};
+    for (int form = 0; form < 2; form++) {
+        zo_space *s = form == 0 ? fx_space_linear(p, N, both, 2) : fx_space_linear(p, N, less, 1);
+        for (uint64_t i = 0; i < 5; i++) {
+            double total = 0, moved = 0;
+            zo_rng rng = fx_rng(i);
+            zo_space_sample(s, &rng, v);
+            assert_true(feasible(s, v, form == 0 ? both : less, form == 0 ? 2 : 1, 0));
+            for (size_t k = 0; k < N; k++)
+                total += v[k] = y[k] = (double)zo_rng_below(&rng, 11);
+            zo_space_repair(s, &rng, v);
+            assert_true(feasible(s, v, form == 0 ? both : less, form == 0 ? 2 : 1, 0));
+            for (size_t k = 0; k < N; k++)
+                moved += fabs(v[k] - y[k]);
+            if (form ==
+                1) /* by whole steps no less than the excess, and by no more if each step is one the right way */
+                assert_true(moved == fmax(0, total - 500));
+        }
+        zo_space_free(s);
+    }
+}
+
+/* Wide ranges: 3a + 5b + 7c = 10^9 + 7 has whole solutions, 3a + 6b + 9c = 10^9 (which is 1 modulo 3) has none. */
+static void whole_equations_over_wide_ranges_are_solved(void **state)
+{
+    zo_param_spec p[3];
+    zo_term sum[3];
+    const zo_term t[] = {{"x0", 3}, {"x1", 5}, {"x2", 7}}, thirds[] = {{"x0", 3}, {"x1", 6}, {"x2", 9}};
+    const zo_linear_spec rows[] = {ROW(t, ZO_EQ, 1000000007)}, none[] = {ROW(thirds, ZO_EQ, 1e9)};
+    double v[3];
+
+    (void)state;
+    fill(p, sum, 3, (zo_param_spec){.type = ZO_INT, .high = 1e9}, 1);
+    fx_refused_linear(p, 3, none, 1, "/linear_constraints");
+    zo_space *s = fx_space_linear(p, 3, rows, 1);
+    for (uint64_t i = 0; i < 50; i++) {
+        zo_rng rng = fx_rng(i);
+        zo_space_sample(s, &rng, v);
+        assert_true(feasible(s, v, rows, 1, 0));
+        for (size_t k = 0; k < 3; k++)
+            v[k] = (double)zo_rng_below(&rng, 1000000001);
+        zo_space_repair(s, &rng, v);
+        assert_true(feasible(s, v, rows, 1, 0));
+    }
+    zo_space_free(s);
+}
+
+static void too_large_systems_are_refused(void **state)
+{
+    static zo_param_spec p[MANY];
+    static zo_term sum[MANY];
+    static zo_linear_spec rows[1001];
+
+    (void)state;
+    fill(p, sum, MANY, (zo_param_spec){.type = ZO_FLOAT, .high = 1}, 1);
+    for (size_t i = 0; i < ZO_LEN(rows); i++)
+        rows[i] = (zo_linear_spec){sum, i == 0 ? MANY : 1, ZO_LE, 1};
+    fx_refused_linear(p, MANY, rows, 1001, "/linear_constraints");
+    fx_refused_linear(p, MANY, rows, 101, "/linear_constraints");
+    fill(p, sum, MANY, (zo_param_spec){.type = ZO_INT, .high = 1}, 1);
+    const zo_linear_spec equal[] = {{sum, 257, ZO_EQ, 3}};
+    fx_refused_linear(p, MANY, equal, 1, "/linear_constraints");
 }
 
 /* A thousand dimensions: mean of a coordinate on the simplex 1/n, of its square 2/(n(n+1)). */
@@ -666,6 +753,9 @@ int main(void)
         cmocka_unit_test(samples_are_uniform_on_mixed_points),
         cmocka_unit_test(equal_keys_give_equal_points),
         cmocka_unit_test(every_point_is_feasible_in_random_mixed_spaces),
+        cmocka_unit_test(hundreds_of_whole_parameters_work),
+        cmocka_unit_test(whole_equations_over_wide_ranges_are_solved),
+        cmocka_unit_test(too_large_systems_are_refused),
         cmocka_unit_test(a_thousand_dimensions_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

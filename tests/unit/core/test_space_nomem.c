@@ -1,5 +1,5 @@
-/* The k-th allocation of building a space fails, for every k: ZO_ENOMEM, nothing written, nothing leaked (leak sanitizer), and the next
- * try works. */
+/* The k-th allocation of building a space fails, for every k: ZO_ENOMEM, nothing written, nothing leaked (leak
+ * sanitizer), and the next try works. */
 #include "space_fx.h"
 
 #include "fault/fault.h"
@@ -14,11 +14,16 @@ static const zo_param_spec params[] = {
     {.name = "m", .type = ZO_INT, .high = 10},
     {.name = "kernel", .type = ZO_CATEGORICAL, LIST(kernels)},
     {.name = "degree", .type = ZO_INT, .low = 2, .high = 5, WHEN(when)},
-    {.name = "v", .type = ZO_VECTOR, .high = 1, .size = 2, .has_default = true,
+    {.name = "v",
+     .type = ZO_VECTOR,
+     .high = 1,
+     .size = 2,
+     .has_default = true,
      .default_value = {.kind = ZO_NUMBERS, .numbers = middle, .n_numbers = 2}},
     {.name = "f", .type = ZO_FIXED, .fixed = STR("q")},
 };
-static const zo_term sum[] = {{"x", 1}, {"y", 1}}, whole[] = {{"n", 1}, {"m", 1}, {"x", 1}}, twice[] = {{"n", 1}, {"m", 2}};
+static const zo_term sum[] = {{"x", 1}, {"y", 1}}, whole[] = {{"n", 1}, {"m", 1}, {"x", 1}},
+                     twice[] = {{"n", 1}, {"m", 2}};
 static const zo_linear_spec linear[] = {{sum, 2, ZO_LE, 1}, {whole, 3, ZO_LE, 12.5}, {twice, 2, ZO_EQ, 8}};
 
 static void building_a_space_survives_every_failed_allocation(void **state)

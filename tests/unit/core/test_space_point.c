@@ -1,4 +1,5 @@
-/* Points as clients write them, conditions, defaults, equality and counting. Activity and counts are judged by brute force. */
+/* Points as clients write them, conditions, defaults, equality and counting. Activity and counts are judged by brute
+ * force. */
 #include "space_fx.h"
 
 #include <math.h>
@@ -6,14 +7,20 @@
 #include <stdlib.h>
 
 /* kernel: rbf | poly; degree when poly; refine when degree in 4..5; gamma when rbf or poly and flag */
-static const zo_scalar kernels[] = {STR("linear"), STR("rbf"), STR("poly")}, poly[] = {STR("poly")}, high_degree[] = {NUM(4), NUM(5)},
-                       curved[] = {STR("rbf"), STR("poly")}, yes[] = {BOOLEAN(true)};
+static const zo_scalar kernels[] = {STR("linear"), STR("rbf"), STR("poly")}, poly[] = {STR("poly")},
+                       high_degree[] = {NUM(4), NUM(5)}, curved[] = {STR("rbf"), STR("poly")}, yes[] = {BOOLEAN(true)};
 static const zo_when when_poly[] = {{"kernel", poly, 1}}, when_high[] = {{"degree", high_degree, 2}},
                      when_curved[] = {{"kernel", curved, 2}, {"flag", yes, 1}};
 static const zo_param_spec svm[] = {
     {.name = "refine", .type = ZO_BOOL, WHEN(when_high)}, /* a child may come before its parents */
     {.name = "kernel", .type = ZO_CATEGORICAL, LIST(kernels)},
-    {.name = "degree", .type = ZO_INT, .low = 2, .high = 5, WHEN(when_poly), .has_default = true, .default_value = NUM(3)},
+    {.name = "degree",
+     .type = ZO_INT,
+     .low = 2,
+     .high = 5,
+     WHEN(when_poly),
+     .has_default = true,
+     .default_value = NUM(3)},
     {.name = "flag", .type = ZO_BOOL},
     {.name = "gamma", .type = ZO_INT, .low = 1, .high = 10, WHEN(when_curved)},
 };
@@ -95,8 +102,9 @@ static void conditions_that_make_no_sense_are_pointed_at(void **state)
         const zo_when *when;
         const char *pointer;
     } bad[] = {
-        {on_real, "/space/3/when/x"},    {on_none, "/space/3/when/nobody~1here"}, {on_self, "/space/3/when/b"}, {on_missing, "/space/3/when/i"},
-        {on_nothing, "/space/3/when/i"}, {on_vector, "/space/3/when/v"},          {on_kind, "/space/3/when/i"},
+        {on_real, "/space/3/when/x"},    {on_none, "/space/3/when/nobody~1here"}, {on_self, "/space/3/when/b"},
+        {on_missing, "/space/3/when/i"}, {on_nothing, "/space/3/when/i"},         {on_vector, "/space/3/when/v"},
+        {on_kind, "/space/3/when/i"},
     };
 
     (void)state;
@@ -209,8 +217,10 @@ static void independent_trees_are_counted_exactly(void **state)
         links[3 * k + 1] = (zo_when){names[3 * k], truth, 1};
         links[3 * k + 2] = (zo_when){names[3 * k + 1], two, 2};
         p[3 * k] = (zo_param_spec){.name = names[3 * k], .type = ZO_BOOL};
-        p[3 * k + 1] = (zo_param_spec){.name = names[3 * k + 1], .type = ZO_INT, .high = 2, .when = &links[3 * k + 1], .n_when = 1};
-        p[3 * k + 2] = (zo_param_spec){.name = names[3 * k + 2], .type = ZO_INT, .high = 4, .when = &links[3 * k + 2], .n_when = 1};
+        p[3 * k + 1] = (zo_param_spec){
+            .name = names[3 * k + 1], .type = ZO_INT, .high = 2, .when = &links[3 * k + 1], .n_when = 1};
+        p[3 * k + 2] = (zo_param_spec){
+            .name = names[3 * k + 2], .type = ZO_INT, .high = 4, .when = &links[3 * k + 2], .n_when = 1};
         want *= 1 + 2 + 5;
     }
     zo_space *s = fx_space(p, ZO_LEN(p));
@@ -220,7 +230,8 @@ static void independent_trees_are_counted_exactly(void **state)
 
 static void cardinality_saturates(void **state)
 {
-    const zo_param_spec wide[] = {{.name = "a", .type = ZO_INT, .high = 4294967295.0}, {.name = "b", .type = ZO_INT, .high = 4294967294.0},
+    const zo_param_spec wide[] = {{.name = "a", .type = ZO_INT, .high = 4294967295.0},
+                                  {.name = "b", .type = ZO_INT, .high = 4294967294.0},
                                   {.name = "c", .type = ZO_BOOL}},
                         real[] = {{.name = "a", .type = ZO_FLOAT, .high = 1}},
                         vector[] = {{.name = "a", .type = ZO_VECTOR, .high = 1, .step = 0.5, .size = 4}};
@@ -328,7 +339,8 @@ static void every_point_survives_being_written_out(void **state)
             order[k] = k;
         zo_rng_shuffle(&rng, ZO_LEN(p), order);
         for (size_t k = 0; k < ZO_LEN(p); k++)
-            if (zo_space_get(s, v, order[k], &x) && (p[order[k]].type != ZO_FIXED || trial % 2 == 0)) /* may be left out */
+            if (zo_space_get(s, v, order[k], &x) &&
+                (p[order[k]].type != ZO_FIXED || trial % 2 == 0)) /* may be left out */
                 given[n++] = (zo_named){p[order[k]].name, x};
         assert_int_equal(zo_space_encode(s, given, n, w, NULL), ZO_OK);
         assert_true(zo_space_same(s, v, w));
@@ -363,10 +375,18 @@ static void values_come_back_in_the_clients_types(void **state)
 static void scalars_are_equal_by_kind_and_value(void **state)
 {
     static const double a[] = {1, 2}, b[] = {1, 2}, c[] = {1, 3};
-    const zo_scalar all[] = {NUM(1), NUM(0), STR("1"), STR(""), BOOLEAN(true), BOOLEAN(false), {.kind = ZO_NULL},
-                             {.kind = ZO_NUMBERS, .numbers = a, .n_numbers = 2}, {.kind = ZO_NUMBERS, .numbers = c, .n_numbers = 2},
+    const zo_scalar all[] = {NUM(1),
+                             NUM(0),
+                             STR("1"),
+                             STR(""),
+                             BOOLEAN(true),
+                             BOOLEAN(false),
+                             {.kind = ZO_NULL},
+                             {.kind = ZO_NUMBERS, .numbers = a, .n_numbers = 2},
+                             {.kind = ZO_NUMBERS, .numbers = c, .n_numbers = 2},
                              {.kind = ZO_NUMBERS, .numbers = a, .n_numbers = 1}};
-    const zo_scalar one = {.kind = ZO_NUMBER, .number = 1.0, .integral = true}, same = {.kind = ZO_NUMBERS, .numbers = b, .n_numbers = 2};
+    const zo_scalar one = {.kind = ZO_NUMBER, .number = 1.0, .integral = true},
+                    same = {.kind = ZO_NUMBERS, .numbers = b, .n_numbers = 2};
 
     (void)state;
     for (size_t i = 0; i < ZO_LEN(all); i++)
