@@ -320,10 +320,19 @@ static void civil_from_days(int64_t days, int *year, int *month, int *day)
     *year = (int)(year_of_era + era * 400 + (*month <= 2));
 }
 
+static char *print_digits(char *to, int v, int n)
+{
+    for (int i = n; i-- > 0; v /= 10)
+        to[i] = (char)('0' + v % 10);
+    return to + n;
+}
+
+/* Every trial has two or three times: digit by digit takes a tenth of what snprintf does. */
 size_t zo_time_print(int64_t wall_ms, char text[ZO_TIME_CHARS])
 {
     const int64_t first = INT64_C(-62167219200000), last = INT64_C(253402300799999), day_ms = 86400000;
     int year, month, day;
+    char *to = text;
 
     wall_ms = wall_ms < first ? first : wall_ms > last ? last : wall_ms;
     int64_t days = wall_ms / day_ms, rest = wall_ms % day_ms;
@@ -333,10 +342,21 @@ size_t zo_time_print(int64_t wall_ms, char text[ZO_TIME_CHARS])
     }
     civil_from_days(days, &year, &month, &day);
     const int of_day = (int)rest;
-    const int n = snprintf(text, ZO_TIME_CHARS, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", year % 10000, month % 100, day % 100,
-                           of_day / 3600000 % 24, of_day / 60000 % 60, of_day / 1000 % 60, of_day % 1000);
-    ZO_ASSERT(n == 24);
-    return (size_t)n;
+    to = print_digits(to, year, 4);
+    *to++ = '-';
+    to = print_digits(to, month, 2);
+    *to++ = '-';
+    to = print_digits(to, day, 2);
+    *to++ = 'T';
+    to = print_digits(to, of_day / 3600000, 2);
+    *to++ = ':';
+    to = print_digits(to, of_day / 60000 % 60, 2);
+    *to++ = ':';
+    to = print_digits(to, of_day / 1000 % 60, 2);
+    *to++ = '.';
+    to = print_digits(to, of_day % 1000, 3);
+    *to++ = 'Z';
+    return (size_t)(to - text);
 }
 
 void zo_json_time(zo_json *w, int64_t wall_ms)
