@@ -1,6 +1,6 @@
-/* Categorical distributions moved by their natural gradient, the step adapted to the gradient's signal-to-noise ratio (ASNG).
- * Sources: "Adaptive Stochastic Natural Gradient Method for One-Shot Neural Architecture Search", Akimoto et al., ICML 2019,
- *          arXiv:1905.08537; joined with a Gaussian as in "CatCMA", Hamano et al., GECCO 2024, arXiv:2405.09962.
+/* Categorical distributions moved by their natural gradient, the step adapted to the gradient's signal-to-noise ratio
+ * (ASNG). Sources: "Adaptive Stochastic Natural Gradient Method for One-Shot Neural Architecture Search", Akimoto et
+ * al., ICML 2019, arXiv:1905.08537; joined with a Gaussian as in "CatCMA", Hamano et al., GECCO 2024, arXiv:2405.09962.
  * Departure: the step's exponential average has a rate of at most 1. */
 #include "cma/choices.h"
 
@@ -120,6 +120,14 @@ void zo_cma_choices_update(cma_choices *c, const uint32_t *const *best, const do
     adapt_step(c, length);
     for (size_t i = 0; i < c->n; i++)
         keep_margin(c->q + c->first[i], c->first[i + 1] - c->first[i], c->alpha);
+}
+
+bool zo_cma_choices_valid(const cma_choices *c, const uint32_t *chosen, size_t n_points)
+{
+    for (size_t k = 0; k < n_points * c->n; k++)
+        if (chosen[k] >= c->first[k % c->n + 1] - c->first[k % c->n])
+            return false;
+    return true;
 }
 
 void zo_cma_choices_visit(cma_choices *c, zo_visit *v)

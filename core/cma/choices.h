@@ -1,4 +1,5 @@
-/* Unordered choices: an independent categorical distribution for each, moved along the natural gradient with an adaptive step. */
+/* Unordered choices: an independent categorical distribution for each, moved along the natural gradient with an
+ * adaptive step. */
 #ifndef ZO_CMA_CHOICES_H
 #define ZO_CMA_CHOICES_H
 
@@ -22,6 +23,7 @@ void zo_cma_choices_start(cma_choices *c);
 void zo_cma_choices_sample(const cma_choices *c, zo_rng *rng, uint32_t *chosen); /* chosen [n] */
 /* best[k][n]: what the mu selected chose; w their weights, of sum 1. */
 void zo_cma_choices_update(cma_choices *c, const uint32_t *const *best, const double *w, size_t mu);
+bool zo_cma_choices_valid(const cma_choices *c, const uint32_t *chosen, size_t n_points); /* chosen [n_points][n] */
 void zo_cma_choices_visit(cma_choices *c, zo_visit *v);
 
 #endif

@@ -1,11 +1,12 @@
-/* The search distribution of CMA-ES. Equations: Hansen, arXiv:1604.00772, with negative weights after Jastrebski and Arnold, CEC 2006.
- * Up to SMALL coordinates the products are our own short loops; beyond, BLAS. */
+/* The search distribution of CMA-ES. Equations: Hansen, arXiv:1604.00772, with negative weights after Jastrebski and
+ * Arnold, CEC 2006. Up to SMALL coordinates the products are our own short loops; beyond, BLAS. */
 #include "cma/gauss.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
+#include "cma/eigen.h"
 #include "cma/lanes.h"
 
 enum { SMALL = 32 };
@@ -35,7 +36,7 @@ zo_status zo_cma_gauss_init(cma_gauss *g, size_t n, bool diagonal, zo_error *err
     if ((rc = zo_mat_init(&g->C, n, n, err)) != ZO_OK || (rc = zo_mat_init(&g->B, n, n, err)) != ZO_OK ||
         (rc = zo_mat_init(&g->T, n, n, err)) != ZO_OK)
         return rc;
-    g->work = new_vector(zo_eigh_work_size(n));
+    g->work = new_vector(n > SMALL ? zo_eigh_work_size(n) : zo_cma_eigh_work_size(n));
     g->iwork = zo_calloc(zo_eigh_iwork_size(n), sizeof *g->iwork);
     return g->work != NULL && g->iwork != NULL ? ZO_OK : zo_fail_nomem(err);
 }
@@ -202,8 +203,8 @@ static void add_outer_diagonal(cma_gauss *g, const cma_params *p, double decay, 
             c[i] += p->c_mu * w[k] * Y->a[i + k * Y->ld] * Y->a[i + k * Y->ld];
 }
 
-/* Negative weights act along unit directions of the metric: C cannot lose more than it has. Returns the decay that keeps C's
- * expectation under random ranking; w_out [lambda] in the scratch of the caller. */
+/* Negative weights act along unit directions of the metric: C cannot lose more than it has. Returns the decay that
+ * keeps C's expectation under random ranking; w_out [lambda] in the scratch of the caller. */
 static double active_weights(const cma_gauss *g, const cma_params *p, const zo_mat *U, const double *w, double *w_out)
 {
     double sum = 0;
@@ -216,7 +217,8 @@ static double active_weights(const cma_gauss *g, const cma_params *p, const zo_m
     return sum;
 }
 
-void zo_cma_gauss_update(cma_gauss *g, const cma_params *p, zo_mat *Y, const zo_mat *U, const double *w, double *scratch)
+void zo_cma_gauss_update(cma_gauss *g, const cma_params *p, zo_mat *Y, const zo_mat *U, const double *w,
+                         double *scratch)
 {
     double *y_mean = g->y, *u_mean = g->u;
 
@@ -281,6 +283,20 @@ static bool is_finite(const double *x, size_t n)
     return sum == 0;
 }
 
+/* D = the eigenvalues, B the eigenvectors; false if C is not finite, or LAPACK gave up. */
+static bool eigenvalues(cma_gauss *g)
+{
+    if (!is_finite(g->C.a, g->C.ld * g->C.cols))
+        return false;
+    if (g->diagonal)
+        memcpy(g->D, g->C.a, g->n * sizeof *g->D);
+    else if (g->n <= SMALL)
+        return zo_cma_eigh(&g->C, &g->B, g->D, g->work, NULL) == ZO_OK;
+    else
+        return zo_eigh(&g->C, &g->B, g->D, g->work, g->iwork, NULL) == ZO_OK;
+    return true;
+}
+
 void zo_cma_gauss_decompose(cma_gauss *g, const cma_params *p)
 {
     const double gap = g->diagonal ? 1 : fmax(1, floor(1 / (10 * (double)g->n * (p->c_1 + p->c_mu))));
@@ -295,19 +311,30 @@ void zo_cma_gauss_decompose(cma_gauss *g, const cma_params *p)
         lanes_scale(g->ld, excess, g->p_c);
         g->sigma = g->sigma0;
     }
-    if (!is_finite(g->p_sigma, g->n) || !is_finite(g->p_c, g->n))
-        reset_shape(g);
-    else if (g->diagonal) {
-        if (!is_finite(g->C.a, g->n)) {
-            reset_shape(g);
-            return;
-        }
-        memcpy(g->D, g->C.a, g->n * sizeof *g->D);
-        take_roots(g);
-    } else if (zo_eigh(&g->C, &g->B, g->D, g->work, g->iwork, NULL) == ZO_OK)
+    if (is_finite(g->p_sigma, g->n) && is_finite(g->p_c, g->n) && eigenvalues(g))
         take_roots(g);
     else
         reset_shape(g);
+}
+
+void zo_cma_gauss_limit(cma_gauss *g, double widest)
+{
+    double most = 0;
+
+    for (size_t j = 0; j < g->n; j++)
+        most = fmax(most, zo_cma_variance(g, j));
+    const double deviation = g->sigma * sqrt(most);
+    if (deviation > widest)
+        g->sigma *= widest / deviation;
+}
+
+void zo_cma_gauss_keep(cma_gauss *g, double narrowest)
+{
+    double low = DBL_MAX;
+
+    for (size_t j = 0; j < g->n; j++)
+        low = fmin(low, g->D[j]);
+    g->sigma = fmax(g->sigma, narrowest / low);
 }
 
 void zo_cma_gauss_visit(cma_gauss *g, zo_visit *v)

@@ -1,5 +1,6 @@
-/* The search distribution N(m, sigma^2 A C A) of CMA-ES: sampling, the update from a ranked generation, the eigendecomposition.
- * C is a full matrix, or only its diagonal. A is a diagonal that levels (levels.h) keep wide; elsewhere it is 1. */
+/* The search distribution N(m, sigma^2 A C A) of CMA-ES: sampling, the update from a ranked generation, the
+ * eigendecomposition. C is a full matrix, or only its diagonal. A is a diagonal that levels (levels.h) keep wide;
+ * elsewhere it is 1. */
 #ifndef ZO_CMA_GAUSS_H
 #define ZO_CMA_GAUSS_H
 
@@ -14,7 +15,7 @@ typedef struct cma_gauss {
     double sigma, sigma0;
     double *m, *A, *p_sigma, *p_c, *D; /* [ld], zero beyond n; C = B diag(D)^2 B' as of g_eigen */
     double *z, *y, *u;                 /* [ld] scratch */
-    zo_mat C, B, T;                    /* [n x n]; of C the lower triangle; T = B diag(D). Diagonal: C is [n x 1], no B and T */
+    zo_mat C, B, T; /* [n x n]; of C the lower triangle; T = B diag(D). Diagonal: C is [n x 1], no B and T */
     double *work;
     int *iwork;
     uint64_t g, g_eigen; /* generation; the one of B and D */
@@ -37,12 +38,15 @@ void zo_cma_gauss_step(const cma_gauss *g, const double *v, double *y);
 /* u [ld] = D^-1 B' y, whose length is the Mahalanobis length of y. */
 void zo_cma_gauss_whiten(const cma_gauss *g, const double *y, double *u);
 void zo_cma_gauss_whiten_all(const cma_gauss *g, const zo_mat *Y, zo_mat *U); /* column by column */
-/* One generation. Y [n x lambda]: steps by rank, best first; U: the same, whitened. w [lambda]: the weights by rank, of which some
- * negative ones may be 0; scratch [lambda]. Y is used up. */
+/* One generation. Y [n x lambda]: steps by rank, best first; U: the same, whitened. w [lambda]: the weights by rank, of
+ * which some negative ones may be 0; scratch [lambda]. Y is used up. */
 void zo_cma_gauss_update(cma_gauss *g, const cma_params *p, zo_mat *Y, const zo_mat *U, const double *w,
                          double *scratch);
 /* B and D of today's C, if those in use are old enough. */
 void zo_cma_gauss_decompose(cma_gauss *g, const cma_params *p);
+void zo_cma_gauss_limit(cma_gauss *g,
+                        double widest); /* of the coordinates' deviations, without A: sigma shrinks to it */
+void zo_cma_gauss_keep(cma_gauss *g, double narrowest); /* of the axes' deviations: sigma grows to it */
 void zo_cma_gauss_visit(cma_gauss *g, zo_visit *v);
 
 #endif

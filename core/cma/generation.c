@@ -48,7 +48,8 @@ static zo_status allocate(cma_generation *q, size_t cap, zo_error *err)
     q->scratch = zo_calloc(cap, sizeof *q->scratch);
     q->best = zo_calloc(cap, sizeof *q->best);
     q->best_chosen = zo_calloc(cap, sizeof *q->best_chosen);
-    if (!q->points || !q->chosen || !q->g || !q->g_scale || !q->ranks || !q->f || !q->nominal || !q->w || !q->scratch || !q->best || !q->best_chosen)
+    if (!q->points || !q->chosen || !q->g || !q->g_scale || !q->ranks || !q->f || !q->nominal || !q->w || !q->scratch ||
+        !q->best || !q->best_chosen)
         return zo_fail_nomem(err);
     if ((rc = zo_mat_init(&q->Y, q->n, cap, err)) == ZO_OK)
         rc = zo_mat_init(&q->U, q->n, cap, err);
@@ -57,7 +58,8 @@ static zo_status allocate(cma_generation *q, size_t cap, zo_error *err)
 
 zo_status zo_cma_generation_reserve(cma_generation *q, size_t cap, zo_error *err)
 {
-    cma_generation bigger = {.n = q->n, .ld = q->ld, .n_choices = q->n_choices, .n_g = q->n_g, .size = q->size, .n_foreign = q->n_foreign};
+    cma_generation bigger = {
+        .n = q->n, .ld = q->ld, .n_choices = q->n_choices, .n_g = q->n_g, .size = q->size, .n_foreign = q->n_foreign};
     zo_status rc;
 
     if (cap <= q->cap)
@@ -104,7 +106,8 @@ static int compare(const cma_rank *a, const cma_rank *b)
 
 static cma_rank raw_rank(const cma_point *p, const double *g, size_t n_g)
 {
-    return (cma_rank){.worth = p->worth, .number = p->number, .key = p->worth == CMA_VIOLATES ? violation(g, n_g, NULL) : p->f};
+    return (cma_rank){
+        .worth = p->worth, .number = p->number, .key = p->worth == CMA_VIOLATES ? violation(g, n_g, NULL) : p->f};
 }
 
 size_t zo_cma_generation_inject(cma_generation *q, const cma_point *p, const double *g, size_t limit)
@@ -181,6 +184,36 @@ void zo_cma_generation_rank(cma_generation *q, const cma_gauss *g, double penalt
         const size_t k = q->ranks[r].slot;
         q->best[r] = q->v + k * q->ld;
         q->best_chosen[r] = q->chosen + k * q->n_choices;
+    }
+}
+
+/* Down to the length that a sample of n coordinates may have. */
+static void shorten(double *y, double *u, size_t n_dims)
+{
+    const double n = (double)n_dims, longest = sqrt(n) + 2 * n / (n + 2);
+    double square = 0;
+
+    for (size_t j = 0; j < n_dims; j++)
+        square += u[j] * u[j];
+    const double part = square > longest * longest ? longest / sqrt(square) : 1;
+    for (size_t j = 0; j < n_dims; j++) {
+        y[j] *= part;
+        u[j] *= part;
+    }
+}
+
+void zo_cma_generation_steps(cma_generation *q, const cma_gauss *g, const cma_params *p)
+{
+    q->Y.cols = q->U.cols = p->lambda;
+    for (size_t r = 0; r < p->lambda; r++)
+        zo_cma_gauss_step(g, q->best[r], q->Y.a + r * q->Y.ld);
+    zo_cma_gauss_whiten_all(g, &q->Y, &q->U);
+    for (size_t r = 0; r < p->lambda; r++) {
+        const cma_point *x = &q->points[q->ranks[r].slot];
+        const bool strange = x->foreign || x->stale;
+        q->w[r] = strange ? fmax(0, p->w[r]) : p->w[r];
+        if (strange)
+            shorten(q->Y.a + r * q->Y.ld, q->U.a + r * q->U.ld, g->n);
     }
 }
 

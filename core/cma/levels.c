@@ -1,8 +1,8 @@
-/* Levels inside the Gaussian. A keeps the probability of another cell at alpha or above although sigma shrinks; centering takes out the
- * drift that comes from points of one cell being equal. As in the authors' programs the mean moves by sigma times the mean of
- * y = (v - m) / (sigma A), without A.
- * Sources: "CMA-ES with Margin", Hamano, Saito, Nomura and Shirakawa, GECCO 2022, arXiv:2205.13482; "CatCMA with Margin", Hamano,
- *          Saito, Nomura, Uchida and Shirakawa, GECCO 2025, arXiv:2504.07884. */
+/* Levels inside the Gaussian. A keeps the probability of another cell at alpha or above although sigma shrinks;
+ * centering takes out the drift that comes from points of one cell being equal. As in the authors' programs the mean
+ * moves by sigma times the mean of y = (v - m) / (sigma A), without A. Sources: "CMA-ES with Margin", Hamano, Saito,
+ * Nomura and Shirakawa, GECCO 2022, arXiv:2205.13482; "CatCMA with Margin", Hamano, Saito, Nomura, Uchida and
+ * Shirakawa, GECCO 2025, arXiv:2504.07884. */
 #include "cma/levels.h"
 
 #include <math.h>

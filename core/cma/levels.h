@@ -1,5 +1,6 @@
-/* Ordered levels (integers, ordinals, steps) inside the Gaussian: centering of the selected, and a margin that keeps every coordinate
- * able to leave its cell. Level k of L is the cell [k/L, (k+1)/L) of the unit interval, as in space.h. */
+/* Ordered levels (integers, ordinals, steps) inside the Gaussian: centering of the selected, and a margin that keeps
+ * every coordinate able to leave its cell. Level k of L is the cell [k/L, (k+1)/L) of the unit interval, as in space.h.
+ */
 #ifndef ZO_CMA_LEVELS_H
 #define ZO_CMA_LEVELS_H
 
@@ -22,8 +23,8 @@ static inline double zo_cma_cell(double v, double count) /* 0 .. count-1 */
 {
     return zo_clip(__builtin_floor(v * count), 0, count - 1);
 }
-/* The mu selected points best[k][n of the Gaussian], in place: one in another cell than the mean moves to that cell's middle; the
- * others of the coordinate give back the bias. */
+/* The mu selected points best[k][n of the Gaussian], in place: one in another cell than the mean moves to that cell's
+ * middle; the others of the coordinate give back the bias. */
 void zo_cma_levels_center(cma_levels *l, const cma_gauss *g, double *const *best, size_t mu);
 /* After the update: m and A so that every coordinate keeps its margin. */
 void zo_cma_levels_margin(cma_levels *l, cma_gauss *g);

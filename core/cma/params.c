@@ -1,6 +1,6 @@
-/* Strategy constants of CMA-ES: the defaults of "The CMA Evolution Strategy: A Tutorial", Hansen, arXiv:1604.00772, table 1, with the
- * 1/4 in c_mu of its author's own program; a diagonal C has the rates of "A Simple Modification in CMA-ES Achieving Linear Time and
- * Space Complexity", Ros and Hansen, PPSN 2008, scaled by (n + 1.5)/3. */
+/* Strategy constants of CMA-ES: the defaults of "The CMA Evolution Strategy: A Tutorial", Hansen, arXiv:1604.00772,
+ * table 1, with the 1/4 in c_mu of its author's own program; a diagonal C has the rates of "A Simple Modification in
+ * CMA-ES Achieving Linear Time and Space Complexity", Ros and Hansen, PPSN 2008, scaled by (n + 1.5)/3. */
 #include "cma/params.h"
 
 #include <math.h>
@@ -54,7 +54,8 @@ void zo_cma_params_set(cma_params *p, size_t n_dims, size_t lambda, bool diagona
     p->chi = sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n * n));
 
     const double stays_definite = fmax(0, (1 - p->c_1 - p->c_mu) / (n * p->c_mu));
-    const double a = active && p->c_mu > 0 ? fmin(fmin(1 + p->c_1 / p->c_mu, 1 + 2 * me_neg / (me + 2)), stays_definite) : 0;
+    const double a =
+        active && p->c_mu > 0 ? fmin(fmin(1 + p->c_1 / p->c_mu, 1 + 2 * me_neg / (me + 2)), stays_definite) : 0;
     scale_to(p->w, p->mu, 1);
     scale_to(p->w + p->mu, lambda - p->mu, a);
 }

@@ -1,6 +1,6 @@
-/* The end of a run: the rules and constants of the CMA-ES tutorial's program (pycma), with two departures. tolfun and tolfunhist are
- * relative to values above 1. The history that stagnation looks at has a fixed size: when it is full every second entry goes, so that
- * a long run costs no more than a short one. */
+/* The end of a run: the rules and constants of the CMA-ES tutorial's program (pycma), with two departures. tolfun and
+ * tolfunhist are relative to values above 1. The history that stagnation looks at has a fixed size: when it is full
+ * every second entry goes, so that a long run costs no more than a short one. */
 #include "cma/stops.h"
 
 #include <float.h>
@@ -173,8 +173,8 @@ static bool stands_still(cma_stops *s, const cma_gauss *g)
     return (double)(g->g - s->still_at) > 20 + 0.1 * (double)g->g;
 }
 
-cma_stop zo_cma_stops_check(cma_stops *s, const cma_gauss *g, const double *f, size_t n_f, size_t lambda, const uint8_t *is_real,
-                            double share)
+cma_stop zo_cma_stops_check(cma_stops *s, const cma_gauss *g, const double *f, size_t n_f, size_t lambda,
+                            const uint8_t *is_real, double share)
 {
     if (g->n_resets >= 3)
         return CMA_STOP_NUMERIC;
@@ -217,19 +217,19 @@ cma_stop zo_cma_stops_check(cma_stops *s, const cma_gauss *g, const double *f, s
 
 void zo_cma_stops_visit(cma_stops *s, zo_visit *v)
 {
-    uint64_t counts[] = {s->n_recent, s->n_generations, s->n_trend, s->stride, s->record_at, s->n_flat, s->n_infeasible, s->still_at};
+    uint64_t *const fields[] = {&s->n_generations, &s->stride,       &s->record_at,
+                                &s->n_flat,        &s->n_infeasible, &s->still_at};
+    uint64_t values[ZO_LEN(fields)];
 
-    zo_visit_u64(v, "stop_counts", counts, ZO_LEN(counts));
-    if (v->loading && v->status == ZO_OK) {
-        s->n_recent = (size_t)counts[0];
-        s->n_generations = counts[1];
-        s->n_trend = (size_t)counts[2];
-        s->stride = counts[3];
-        s->record_at = counts[4];
-        s->n_flat = counts[5];
-        s->n_infeasible = counts[6];
-        s->still_at = counts[7];
-    }
+    for (size_t i = 0; i < ZO_LEN(fields); i++)
+        values[i] = *fields[i];
+    zo_visit_count(v, "stop_n_recent", &s->n_recent, s->cap_recent);
+    zo_visit_count(v, "stop_n_trend", &s->n_trend, CMA_TREND);
+    zo_visit_u64(v, "stop_counts", values, ZO_LEN(values));
+    for (size_t i = 0; i < ZO_LEN(fields) && v->loading && v->status == ZO_OK; i++)
+        *fields[i] = values[i];
+    if (v->status == ZO_OK && s->stride == 0)
+        v->status = zo_fail(v->err, ZO_EINVAL, "/stop_counts", "saved state: the stride is 0");
     zo_visit_f64(v, "stop_recent", s->recent, s->cap_recent);
     zo_visit_f64(v, "stop_best", s->best, CMA_TREND);
     zo_visit_f64(v, "stop_median", s->median, CMA_TREND);

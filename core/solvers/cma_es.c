@@ -1,29 +1,29 @@
-/* CMA-ES: a Gaussian whose mean, step size and covariance follow the ranking of its samples, with active update, restarts with growing
- * populations, and integers and categories of their own (levels.h, choices.h).
- * Oracle: value or steps (a trial's last value).  Space: any.  Batch: any; a generation closes at its lambda-th result, whenever and by
- * whatever distribution its points were drawn.  Cost: O(n^2) an ask, O(n^3 / lambda) a tell; with a diagonal covariance O(n).
- * Bounds: up to REDRAWS samples are tried for one inside; the last is clipped for evaluation, while the update keeps the sample itself
- * and ranks it by f + kappa delta |x - clip x|^2 / n, delta being the spread of f per variance of the step. So the mean can press
- * against a bound and the samples hit it exactly. The same rule serves points that linear constraints moved.
- * Outside points take part like samples, but are shortened to a plausible length, and never with a negative weight.
- * Outcome constraints: the feasible before the others, those by their violation.
- * Sources: "The CMA Evolution Strategy: A Tutorial", Hansen, arXiv:1604.00772; injection: Hansen, arXiv:1110.4181; restarts: "A Restart
- *          CMA Evolution Strategy With Increasing Population Size", Auger and Hansen, CEC 2005; "Benchmarking a BI-Population CMA-ES on
- *          the BBOB-2009 Function Testbed", Hansen, GECCO 2009; bounds: after Hansen et al., IEEE TEC 13(1), 2009, addendum. */
+/* CMA-ES: a Gaussian whose mean, step size and covariance follow the ranking of its samples, with active update,
+ * restarts with growing populations, and integers and categories of their own (levels.h, choices.h).
+ * Oracle: value or steps (a trial's last value).  Space: any.  Batch: any; a generation closes at its lambda-th result,
+ * whenever and by whatever distribution its points were drawn.  Cost: O(n^2) an ask, O(n^3 / lambda) a tell; with a
+ * diagonal covariance O(n).
+ * Bounds: up to REDRAWS samples are tried for one inside; the last is clipped for evaluation, while the update keeps
+ * the sample itself, at a price in the ranking (bounds.h). So the mean can press against a bound and the samples hit it
+ * exactly. The same rule serves points that linear constraints moved.
+ * Outside points take part like samples, but shortened to a plausible length, and never with a negative weight.
+ * Outcome constraints: the feasible before the others, those by their violation; points without a value last.
+ * Sources: "The CMA Evolution Strategy: A Tutorial", Hansen, arXiv:1604.00772; "Injecting External Solutions Into
+ *          CMA-ES", Hansen, arXiv:1110.4181; those of restarts, levels, choices and bounds are in their files. */
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "cma/bounds.h"
 #include "cma/choices.h"
-#include "cma/generation.h"
 #include "cma/levels.h"
-#include "cma/params.h"
+#include "cma/restarts.h"
 #include "cma/stops.h"
 #include "zeroth/solver.h"
 
 enum { REDRAWS = 3, REDRAW_DIMS = 50, FULL_DIMS = 300, FULL_DIMS_MAX = 2000, GROWTH = 64, MAX_POPSIZE = 10000 };
-static const double KAPPA = 0.3;
+enum { MAX_ENTRIES = 1 << 22 }; /* of a generation's coordinates */
 
 typedef enum { COVARIANCE_AUTO, COVARIANCE_FULL, COVARIANCE_DIAGONAL } covariance;
 typedef enum { RESTARTS_AUTO, RESTARTS_IPOP, RESTARTS_BIPOP, RESTARTS_NONE } restarts;
@@ -43,8 +43,8 @@ static const zo_opt cma_opt_table[] = {
     ZO_OPT_U64(struct cma_opts, popsize, 0, 0, MAX_POPSIZE,
                "population of the first run, at least 4; 0: by the dimension and the trials that run at once"),
     ZO_OPT_ENUM(struct cma_opts, restarts, RESTARTS_AUTO, restart_rules,
-                "how a converged run is followed: ipop doubles the population, bipop alternates large and small ones, none ends; auto "
-                "is bipop from 1000 trials a dimension on, else ipop"),
+                "what follows a converged run: ipop doubles the population, bipop alternates large and small ones, none "
+                "ends; auto: bipop from 1000 trials a dimension on, else ipop"),
     ZO_OPT_BOOL(struct cma_opts, active, true, "let the worst samples shrink the covariance"),
 };
 
@@ -56,40 +56,29 @@ struct memo { /* [8 x (2 + n)] what a trial was drawn from, and its sample befor
     double v[];
 };
 
-/* The median of the newest spreads of f per variance: the strength of the penalty for samples outside. */
-struct spreads {
-    double *ring; /* [cap] */
-    size_t n, cap, next;
-};
-
-struct regime { /* of restarts */
-    uint64_t n_large, evals_small, evals_large, last_large_lambda, last_large_evals;
-    uint64_t small, run_budget; /* is the run a small one; its evaluations, 0 for no limit */
-};
-
 struct cma {
     const zo_problem *p;
     struct cma_opts o;
-    uint8_t *role;    /* [n dimensions] */
-    size_t *where;    /* [n dimensions] */
-    uint8_t *is_real; /* [n of the Gaussian] */
-    size_t n_real;
-    double share;     /* of levels and choices among all that is searched */
-    size_t base_lambda, run_lambda; /* of the first run; of this one */
+    uint8_t *role;     /* [n dimensions] */
+    size_t *where;     /* [n dimensions] */
+    uint8_t *is_real;  /* [n of the Gaussian] */
+    double share;      /* of levels and choices among all that is searched */
+    size_t run_lambda; /* population that this run began with */
+    size_t lambda_cap; /* of any */
     cma_params params;
     cma_gauss gauss;
     cma_levels levels;
     cma_choices choices;
     cma_generation gen;
     cma_stops stops;
-    struct spreads spreads;
-    struct regime regime;
+    cma_bounds bounds;
+    cma_restarts restarts;
     uint32_t *chosen; /* [n choices] scratch of ask */
-    uint64_t run, run_evals, n_told;
+    uint64_t run_evals, n_told;
     uint64_t pending, peak;     /* own trials out now; the most since the last close */
     uint64_t n_asked, n_before; /* own asks; outside values before the first of them */
     uint64_t last_stop, done;
-    double best;                /* of all feasible values */
+    double best; /* of all feasible values */
 };
 
 /* ---- set-up ---- */
@@ -125,11 +114,10 @@ static zo_status map_dims(struct cma *s, size_t *n_gauss, size_t *n_levels, size
             s->where[i] = (*n_gauss)++;
         if (role == ROLE_CHOICE)
             s->where[i] = (*n_choices)++;
-        s->n_real += role == ROLE_REAL;
         *n_levels += role == ROLE_LEVEL;
     }
     const size_t n = *n_gauss + *n_choices;
-    s->share = n > 0 ? 1 - (double)s->n_real / (double)n : 1;
+    s->share = n > 0 ? (double)(*n_levels + *n_choices) / (double)n : 1;
     return ZO_OK;
 }
 
@@ -154,28 +142,11 @@ static zo_status init_discrete(struct cma *s, size_t n_levels, size_t n_choices,
     return rc;
 }
 
-static size_t cap_lambda(const struct cma *s)
-{
-    const uint64_t by_budget = s->p->budget_trials ? s->p->budget_trials / 50 : UINT64_MAX;
-    const uint64_t cap = by_budget < GROWTH * s->base_lambda ? by_budget : GROWTH * s->base_lambda;
-
-    return cap > s->base_lambda ? (size_t)cap : s->base_lambda;
-}
-
-static size_t large_lambda(const struct cma *s)
-{
-    const size_t cap = cap_lambda(s);
-    size_t lambda = s->base_lambda;
-
-    for (uint64_t k = 0; k <= s->regime.n_large && lambda < cap; k++)
-        lambda *= 2;
-    return lambda < cap ? lambda : cap;
-}
-
-/* The population of the next generation of this run: at least as many as ran at once, so that they are not all stale. */
+/* The population of the next generation of this run: at least as many as ran at once, so that they are not all stale.
+ */
 static size_t wanted_lambda(const struct cma *s)
 {
-    const uint64_t most = s->peak < GROWTH * s->base_lambda ? s->peak : GROWTH * s->base_lambda;
+    const uint64_t most = s->peak < s->lambda_cap ? s->peak : s->lambda_cap;
 
     return s->o.popsize || most <= s->run_lambda ? s->run_lambda : (size_t)most;
 }
@@ -189,7 +160,7 @@ static void set_lambda(struct cma *s, size_t lambda)
 /* Room for whatever population the next close may ask for. */
 static zo_status reserve(struct cma *s, zo_error *err)
 {
-    const size_t large = large_lambda(s), wanted = wanted_lambda(s), cap = s->gen.cap;
+    const size_t large = zo_cma_large(&s->restarts), wanted = wanted_lambda(s), cap = s->gen.cap;
     const zo_status rc = zo_cma_generation_reserve(&s->gen, large > wanted ? large : wanted, err);
 
     if (rc == ZO_OK && s->gen.cap != cap)
@@ -207,8 +178,7 @@ static void start_run(struct cma *s, size_t lambda, double sigma)
     zo_cma_generation_clear(&s->gen);
     set_lambda(s, wanted_lambda(s));
     zo_cma_stops_start(&s->stops, lambda, s->gauss.m);
-    s->spreads.n = s->spreads.next = 0;
-    s->spreads.cap = 20 + 3 * s->gauss.n / lambda;
+    zo_cma_bounds_start(&s->bounds, s->gauss.n, lambda);
 }
 
 static void random_mean(struct cma *s, zo_rng *rng)
@@ -225,6 +195,26 @@ static void first_mean(struct cma *s, zo_rng *rng)
             s->gauss.m[s->where[i]] = zo_clip(s->p->x0[i], 1e-3, 1 - 1e-3);
 }
 
+/* Populations: by the dimension, at least what runs at once; growing as far as memory goes and the budget has 50
+ * generations. */
+static zo_status plan(struct cma *s, size_t n, zo_error *err)
+{
+    const uint64_t budget = s->p->budget_trials, room = MAX_ENTRIES / (n + 1);
+    const size_t usual = zo_cma_population(n), busy = s->p->parallelism < room ? s->p->parallelism : (size_t)room;
+    const size_t base = s->o.popsize > 0 ? (size_t)s->o.popsize : usual > busy ? usual : busy;
+
+    if (base > room)
+        return zo_fail(err, ZO_EINVAL, "/popsize", "option 'popsize' is %zu; %zu dimensions allow %d", base, n,
+                       (int)room);
+    s->lambda_cap = GROWTH * base < room ? GROWTH * base : (size_t)room;
+    s->restarts.base = base;
+    s->restarts.most = budget > 0 && budget / 50 < s->lambda_cap ? (size_t)(budget / 50) : s->lambda_cap;
+    s->restarts.most = s->restarts.most > base ? s->restarts.most : base;
+    s->restarts.alternate = s->o.restarts == RESTARTS_BIPOP ||
+                            (s->o.restarts == RESTARTS_AUTO && budget > 0 && budget >= 1000 * (uint64_t)s->p->n);
+    return ZO_OK;
+}
+
 static zo_status cma_init(void *self, const zo_problem *p, const void *opts, zo_rng *rng, zo_error *err)
 {
     struct cma *s = self;
@@ -234,30 +224,28 @@ static zo_status cma_init(void *self, const zo_problem *p, const void *opts, zo_
     s->p = p;
     s->o = *(const struct cma_opts *)opts;
     if (s->o.popsize > 0 && s->o.popsize < 4)
-        return zo_fail(err, ZO_EINVAL, "/popsize", "option 'popsize' is %d; it must be 0 or at least 4", (int)s->o.popsize);
+        return zo_fail(err, ZO_EINVAL, "/popsize", "option 'popsize' is %d; it must be 0 or at least 4",
+                       (int)s->o.popsize);
     if ((rc = map_dims(s, &n, &n_levels, &n_choices, err)) != ZO_OK)
         return rc;
     if (s->o.covariance == COVARIANCE_FULL && n > FULL_DIMS_MAX)
-        return zo_fail(err, ZO_EINVAL, "/covariance", "a full covariance is limited to %d dimensions", (int)FULL_DIMS_MAX);
-    s->base_lambda = zo_cma_population(n + n_choices);
-    if (s->o.popsize > 0)
-        s->base_lambda = (size_t)s->o.popsize;
-    else if (p->parallelism > s->base_lambda)
-        s->base_lambda = p->parallelism < MAX_POPSIZE ? p->parallelism : MAX_POPSIZE;
-    const bool diagonal = s->o.covariance == COVARIANCE_DIAGONAL || (s->o.covariance == COVARIANCE_AUTO && n > FULL_DIMS);
+        return zo_fail(err, ZO_EINVAL, "/covariance", "a full covariance is limited to %d dimensions",
+                       (int)FULL_DIMS_MAX);
+    const bool diagonal =
+        s->o.covariance == COVARIANCE_DIAGONAL || (s->o.covariance == COVARIANCE_AUTO && n > FULL_DIMS);
     s->gen = (cma_generation){.n = n, .ld = zo_mat_ld(n), .n_choices = n_choices, .n_g = p->n_constraints};
-    s->spreads.ring = zo_calloc(20 + 3 * n, sizeof *s->spreads.ring);
     s->chosen = zo_calloc(n_choices + 1, sizeof *s->chosen);
-    if (!s->spreads.ring || !s->chosen)
+    if (!s->chosen)
         return zo_fail_nomem(err);
-    if ((rc = zo_cma_gauss_init(&s->gauss, n, diagonal, err)) != ZO_OK ||
+    if ((rc = plan(s, n + n_choices, err)) != ZO_OK || (rc = zo_cma_gauss_init(&s->gauss, n, diagonal, err)) != ZO_OK ||
         (rc = init_discrete(s, n_levels, n_choices, err)) != ZO_OK ||
-        (rc = zo_cma_stops_init(&s->stops, n, s->base_lambda, err)) != ZO_OK ||
-        (rc = zo_cma_generation_reserve(&s->gen, large_lambda(s), err)) != ZO_OK)
+        (rc = zo_cma_bounds_init(&s->bounds, s->is_real, n, err)) != ZO_OK ||
+        (rc = zo_cma_stops_init(&s->stops, n, 4, err)) != ZO_OK ||
+        (rc = zo_cma_generation_reserve(&s->gen, zo_cma_large(&s->restarts), err)) != ZO_OK)
         return rc;
     s->best = INFINITY;
     first_mean(s, rng);
-    start_run(s, s->base_lambda, s->o.sigma0);
+    start_run(s, s->restarts.base, s->o.sigma0);
     return ZO_OK;
 }
 
@@ -268,24 +256,16 @@ static void cma_fini(void *self)
     zo_free(s->role);
     zo_free(s->where);
     zo_free(s->is_real);
-    zo_free(s->spreads.ring);
     zo_free(s->chosen);
     zo_cma_gauss_fini(&s->gauss);
     zo_cma_levels_fini(&s->levels);
     zo_cma_choices_fini(&s->choices);
     zo_cma_generation_fini(&s->gen);
+    zo_cma_bounds_fini(&s->bounds);
     zo_cma_stops_fini(&s->stops);
 }
 
 /* ---- ask ---- */
-
-static bool is_inside(const struct cma *s, const double *v)
-{
-    for (size_t j = 0; j < s->gauss.n; j++)
-        if (s->is_real[j] && !(v[j] >= 0 && v[j] <= 1))
-            return false;
-    return true;
-}
 
 static double middle(double cell, double count)
 {
@@ -317,7 +297,7 @@ static void warm_start(struct cma *s)
     const double spread = s->gauss.n > 0 ? sqrt(square / (double)(k * s->gauss.n)) : s->o.sigma0;
     for (size_t r = 0; r < k; r++)
         s->gen.w[r] /= total;
-    start_run(s, s->base_lambda, fmin(s->o.sigma0, fmax(0.02, spread)));
+    start_run(s, s->restarts.base, fmin(s->o.sigma0, fmax(0.02, spread)));
     zo_cma_choices_update(&s->choices, s->gen.best_chosen, s->gen.w, k);
 }
 
@@ -357,12 +337,12 @@ static zo_status cma_ask(void *self, zo_rng *rng, zo_proposal *p, zo_error *err)
     const int redraws = s->gauss.n <= REDRAW_DIMS ? REDRAWS : 0;
     for (int k = 0; k <= redraws; k++) {
         zo_cma_gauss_sample(&s->gauss, rng, memo->v);
-        if (is_inside(s, memo->v))
+        if (zo_cma_is_inside(&s->bounds, memo->v, s->gauss.n))
             break;
     }
     zo_cma_choices_sample(&s->choices, rng, s->chosen);
     write_point(s, memo->v, p->x);
-    memo->run = s->run;
+    memo->run = s->restarts.n;
     memo->generation = s->gauss.g;
     s->n_asked++;
     s->pending++;
@@ -374,101 +354,20 @@ static zo_status cma_ask(void *self, zo_rng *rng, zo_proposal *p, zo_error *err)
 
 /* ---- restarts ---- */
 
-static bool alternates(const struct cma *s)
-{
-    return s->o.restarts == RESTARTS_BIPOP ||
-           (s->o.restarts == RESTARTS_AUTO && s->p->budget_trials >= 1000 * (uint64_t)s->p->n && s->p->budget_trials > 0);
-}
-
-static void account(struct cma *s)
-{
-    struct regime *r = &s->regime;
-
-    if (s->run == 0)
-        return;
-    if (r->small) {
-        r->evals_small += s->run_evals;
-    } else {
-        r->evals_large += s->run_evals;
-        r->last_large_evals = s->run_evals;
-        r->last_large_lambda = s->run_lambda;
-    }
-}
-
 /* The next run draws from a stream of its own, so that it does not matter which trial closed the last one. */
 static void restart(struct cma *s)
 {
-    struct regime *r = &s->regime;
-    const uint64_t left = s->p->budget_trials > s->n_told ? s->p->budget_trials - s->n_told : s->p->budget_trials ? 0 : UINT64_MAX;
-    double sigma = s->o.sigma0;
-    size_t lambda = s->base_lambda;
+    const uint64_t left = s->p->budget_trials > s->n_told ? s->p->budget_trials - s->n_told : 0;
+    const bool spare = s->p->budget_trials == 0 || left >= 300 + 30 * (uint64_t)s->p->n;
+    zo_rng rng = zo_rng_make(s->p->seed, ZO_PURPOSE_INIT, s->restarts.n + 1);
+    size_t lambda;
+    const double factor = zo_cma_restart(&s->restarts, &rng, s->run_lambda, s->run_evals, spare, &lambda);
 
-    account(s);
-    s->run++;
-    s->regime.run_budget = 0;
-    zo_rng rng = zo_rng_make(s->p->seed, ZO_PURPOSE_INIT, s->run);
-    const double u_lambda = zo_rng_uniform(&rng), u_sigma = zo_rng_uniform(&rng);
-    r->small = alternates(s) && r->n_large > 0 && r->evals_small < r->evals_large;
-    if (r->small) {
-        const double ratio = 0.5 * (double)r->last_large_lambda / (double)s->base_lambda;
-        lambda = (size_t)((double)s->base_lambda * fmax(1, pow(ratio, u_lambda * u_lambda)));
-        sigma = fmax(1e-6, sigma * pow(10, -2 * u_sigma));
-        r->run_budget = r->last_large_evals / 2;
-    } else if (left >= 300 + 30 * (uint64_t)s->p->n) {
-        lambda = large_lambda(s);
-        r->n_large++;
-    }
     random_mean(s, &rng);
-    start_run(s, lambda, sigma);
+    start_run(s, lambda, fmax(1e-6, s->o.sigma0 * factor));
 }
 
 /* ---- a generation closes ---- */
-
-static double spread_of(const struct cma *s)
-{
-    const cma_generation *q = &s->gen;
-    const size_t l = s->params.lambda + 1, last = q->n_f - 1;
-    double variance = 0;
-
-    for (size_t j = 0; j < s->gauss.n; j++)
-        if (s->is_real[j])
-            variance += zo_cma_variance(&s->gauss, j);
-    variance *= s->gauss.sigma * s->gauss.sigma / (double)s->n_real;
-    return (q->f[3 * l / 4 < last ? 3 * l / 4 : last] - q->f[l / 4 < last ? l / 4 : last]) / variance;
-}
-
-static double median_spread(const struct spreads *r)
-{
-    double a[REDRAW_DIMS * 3 + 20]; /* of the newest that fit */
-    const size_t n = r->n < ZO_LEN(a) ? r->n : ZO_LEN(a);
-
-    for (size_t i = 0; i < n; i++) {
-        const double x = r->ring[(r->next + r->cap - 1 - i) % r->cap];
-        size_t j = i;
-        for (; j > 0 && a[j - 1] > x; j--)
-            a[j] = a[j - 1];
-        a[j] = x;
-    }
-    return n > 0 ? 0.5 * (a[(n - 1) / 2] + a[n / 2]) : 0;
-}
-
-/* What a squared distance outside costs. */
-static double penalty(struct cma *s)
-{
-    bool any = false;
-
-    if (s->gen.n_f == 0 || s->n_real == 0)
-        return 0;
-    const double spread = spread_of(s);
-    if (isfinite(spread) && spread > 0) {
-        s->spreads.ring[s->spreads.next] = spread;
-        s->spreads.next = (s->spreads.next + 1) % s->spreads.cap;
-        s->spreads.n += s->spreads.n < s->spreads.cap;
-    }
-    for (size_t k = 0; k < s->gen.size && !any; k++)
-        any = s->gen.points[k].off > 0;
-    return any ? KAPPA / (double)s->n_real * median_spread(&s->spreads) : 0;
-}
 
 /* Rank the generation; returns how many of its points have a value. */
 static size_t rank(struct cma *s)
@@ -483,59 +382,10 @@ static size_t rank(struct cma *s)
         if (q->ranks[r].worth == CMA_FEASIBLE)
             q->f[q->n_f++] = q->ranks[r].key;
     }
-    const double cost = penalty(s);
+    const double cost = zo_cma_bounds_penalty(&s->bounds, q, &s->gauss, s->params.lambda);
     if (cost > 0)
         zo_cma_generation_rank(q, &s->gauss, cost);
     return n_valued;
-}
-
-/* Steps by rank. Those that today's distribution did not draw are no longer than it might, and do no harm at a bad rank. */
-static void take_steps(struct cma *s)
-{
-    cma_generation *q = &s->gen;
-    const cma_gauss *g = &s->gauss;
-    const double n = (double)g->n, longest = sqrt(n) + 2 * n / (n + 2);
-
-    q->Y.cols = q->U.cols = s->params.lambda;
-    for (size_t r = 0; r < s->params.lambda; r++) {
-        const cma_point *p = &q->points[q->ranks[r].slot];
-        zo_cma_gauss_step(g, q->best[r], q->Y.a + r * q->Y.ld);
-        q->w[r] = (p->foreign || p->stale) && s->params.w[r] < 0 ? 0 : s->params.w[r];
-    }
-    zo_cma_gauss_whiten_all(g, &q->Y, &q->U);
-    for (size_t r = 0; r < s->params.lambda; r++) {
-        const cma_point *p = &q->points[q->ranks[r].slot];
-        double *y = q->Y.a + r * q->Y.ld, *u = q->U.a + r * q->U.ld, square = 0;
-        if (!p->foreign && !p->stale)
-            continue;
-        for (size_t j = 0; j < g->n; j++)
-            square += u[j] * u[j];
-        for (size_t j = 0; j < g->n && square > longest * longest; j++) {
-            y[j] *= longest / sqrt(square);
-            u[j] *= longest / sqrt(square);
-        }
-    }
-}
-
-/* In a box no deviation above a third of its width helps. */
-static void limit_step(cma_gauss *g)
-{
-    double widest = 0;
-
-    for (size_t j = 0; j < g->n; j++)
-        widest = fmax(widest, zo_cma_variance(g, j));
-    const double deviation = g->sigma * sqrt(widest);
-    if (deviation > 1.0 / 3)
-        g->sigma /= 3 * deviation;
-}
-
-static void keep_above_rounding(cma_gauss *g)
-{
-    double low = DBL_MAX;
-
-    for (size_t j = 0; j < g->n; j++)
-        low = fmin(low, g->D[j]);
-    g->sigma = fmax(g->sigma, 1e-15 / low);
 }
 
 static void learn(struct cma *s)
@@ -548,12 +398,12 @@ static void learn(struct cma *s)
         return;
     }
     zo_cma_levels_center(&s->levels, g, s->gen.best, s->params.mu);
-    take_steps(s);
+    zo_cma_generation_steps(&s->gen, g, &s->params);
     zo_cma_gauss_update(g, &s->params, &s->gen.Y, &s->gen.U, s->gen.w, s->gen.scratch);
-    limit_step(g);
+    zo_cma_gauss_limit(g, 1.0 / 3); /* of the box: more does not help */
     zo_cma_gauss_decompose(g, &s->params);
     if (s->levels.n > 0) {
-        keep_above_rounding(g);
+        zo_cma_gauss_keep(g, 1e-15); /* A is divided by it */
         zo_cma_levels_margin(&s->levels, g);
     }
 }
@@ -585,7 +435,7 @@ static void next_generation(struct cma *s)
         s->last_stop = stop;
         s->done = s->o.restarts == RESTARTS_NONE;
     }
-    if (!s->done && (stop != CMA_GO_ON || (s->regime.run_budget > 0 && s->run_evals >= s->regime.run_budget)))
+    if (!s->done && (stop != CMA_GO_ON || (s->restarts.budget > 0 && s->run_evals >= s->restarts.budget)))
         restart(s);
     else if (wanted_lambda(s) != s->params.lambda)
         set_lambda(s, wanted_lambda(s));
@@ -601,7 +451,8 @@ static cma_worth worth_of(const zo_told *t)
     return t->feasible ? CMA_FEASIBLE : CMA_VIOLATES;
 }
 
-/* Put the told point into its place: our sample where it still stands for what was evaluated, else what was evaluated. */
+/* Put the told point into its place: our sample where it still stands for what was evaluated, else what was evaluated.
+ */
 static void fill(struct cma *s, size_t slot, cma_point p, const zo_told *t, const struct memo *memo)
 {
     double *v = s->gen.v + slot * s->gen.ld;
@@ -654,7 +505,7 @@ static zo_status cma_tell(void *self, zo_rng *rng, const zo_told *t, zo_error *e
     s->pending -= t->own && s->pending > 0;
     if (t->outcome == ZO_TOLD_ABANDONED)
         return ZO_OK;
-    if (memo != NULL && memo->run != s->run)
+    if (memo != NULL && memo->run != s->restarts.n)
         memo = NULL;
     p.f = p.worth == CMA_FAILED ? 0 : t->f[0];
     p.foreign = memo == NULL;
@@ -688,7 +539,7 @@ static zo_status cma_describe(const void *self, zo_bundle *facts, zo_error *err)
     const struct cma *s = self;
     zo_status rc;
 
-    if ((rc = fact(facts, err, "restarts", "%.0f", (double)s->run)) != ZO_OK ||
+    if ((rc = fact(facts, err, "restarts", "%.0f", (double)s->restarts.n)) != ZO_OK ||
         (rc = fact(facts, err, "generation", "%.0f", (double)s->gauss.g)) != ZO_OK ||
         (rc = fact(facts, err, "population", "%.0f", (double)s->params.lambda)) != ZO_OK ||
         (rc = fact(facts, err, "sigma", "%.6g", s->gauss.sigma)) != ZO_OK ||
@@ -701,10 +552,8 @@ static zo_status cma_describe(const void *self, zo_bundle *facts, zo_error *err)
 
 static void visit_counts(struct cma *s, zo_visit *v)
 {
-    struct regime *r = &s->regime;
-    uint64_t *const fields[] = {&s->run, &s->run_evals, &s->n_told, &s->pending, &s->peak, &s->n_asked, &s->n_before, &s->last_stop,
-                                &s->done, &r->n_large, &r->evals_small, &r->evals_large, &r->last_large_lambda, &r->last_large_evals,
-                                &r->small, &r->run_budget};
+    uint64_t *const fields[] = {&s->run_evals, &s->n_told,   &s->pending,   &s->peak,
+                                &s->n_asked,   &s->n_before, &s->last_stop, &s->done};
     uint64_t values[ZO_LEN(fields)];
 
     for (size_t i = 0; i < ZO_LEN(fields); i++)
@@ -717,7 +566,7 @@ static void visit_counts(struct cma *s, zo_visit *v)
 /* Sizes first: loading needs the room. */
 static void visit_sizes(struct cma *s, zo_visit *v)
 {
-    const size_t most = GROWTH * s->base_lambda;
+    const size_t most = s->lambda_cap;
     size_t lambda = s->params.lambda;
 
     zo_visit_count(v, "lambda", &lambda, most);
@@ -732,7 +581,7 @@ static void visit_sizes(struct cma *s, zo_visit *v)
         return;
     set_lambda(s, lambda);
     zo_cma_stops_start(&s->stops, s->run_lambda, s->gauss.m);
-    s->spreads.cap = 20 + 3 * s->gauss.n / s->run_lambda;
+    zo_cma_bounds_start(&s->bounds, s->gauss.n, s->run_lambda);
 }
 
 static void cma_snapshot(void *self, zo_visit *v)
@@ -742,24 +591,27 @@ static void cma_snapshot(void *self, zo_visit *v)
     visit_sizes(s, v);
     visit_counts(s, v);
     zo_visit_f64(v, "best", &s->best, 1);
-    zo_visit_count(v, "n_spreads", &s->spreads.n, s->spreads.cap);
-    zo_visit_count(v, "next_spread", &s->spreads.next, s->spreads.cap - 1);
-    zo_visit_f64(v, "spreads", s->spreads.ring, s->spreads.cap);
+    zo_cma_bounds_visit(&s->bounds, v);
+    zo_cma_restarts_visit(&s->restarts, v);
     zo_cma_gauss_visit(&s->gauss, v);
     zo_cma_levels_visit(&s->levels, v);
     zo_cma_choices_visit(&s->choices, v);
     zo_cma_generation_visit(&s->gen, v);
     zo_cma_stops_visit(&s->stops, v);
+    if (v->loading && v->status == ZO_OK && !zo_cma_choices_valid(&s->choices, s->gen.chosen, s->gen.size))
+        v->status = zo_fail(v->err, ZO_EINVAL, "/chosen", "saved state: a choice is out of range");
 }
 
 const zo_solver zo_solver_cma_es = {
     .name = "cma-es",
     .version = 1,
-    .summary = "evolution strategy that learns scale and correlation; active, with restarts; integers and categories included",
-    .reference = "Hansen, The CMA Evolution Strategy: A Tutorial, arXiv:1604.00772; Hamano et al., CatCMA with Margin, arXiv:2504.07884",
+    .summary =
+        "evolution strategy that learns scale and correlation; active, with restarts; integers and categories included",
+    .reference = "Hansen, The CMA Evolution Strategy: A Tutorial, arXiv:1604.00772; Hamano et al., CatCMA with Margin, "
+                 "arXiv:2504.07884",
     .oracles = ZO_ORACLE_VALUE | ZO_ORACLE_STEPS,
-    .traits = ZO_TRAIT_LEVELS | ZO_TRAIT_CATEGORY | ZO_TRAIT_CONDITIONAL | ZO_TRAIT_CONSTRAINTS | ZO_TRAIT_LINEAR | ZO_TRAIT_NOISE |
-              ZO_TRAIT_PARALLEL,
+    .traits = ZO_TRAIT_LEVELS | ZO_TRAIT_CATEGORY | ZO_TRAIT_CONDITIONAL | ZO_TRAIT_CONSTRAINTS | ZO_TRAIT_LINEAR |
+              ZO_TRAIT_NOISE | ZO_TRAIT_PARALLEL,
     .cost = ZO_COST_CHEAP,
     .opts = cma_opt_table,
     .n_opts = ZO_LEN(cma_opt_table),
