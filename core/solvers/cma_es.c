@@ -42,9 +42,10 @@ static const zo_opt cma_opt_table[] = {
     ZO_OPT_F64(struct cma_opts, sigma0, 0.2, 1e-6, 1.0, "initial standard deviation, in widths of the (scaled) box"),
     ZO_OPT_U64(struct cma_opts, popsize, 0, 0, MAX_POPSIZE,
                "population of the first run, at least 4; 0: by the dimension and the trials that run at once"),
-    ZO_OPT_ENUM(struct cma_opts, restarts, RESTARTS_AUTO, restart_rules,
-                "what follows a converged run: ipop doubles the population, bipop alternates large and small ones, none "
-                "ends; auto: bipop from 1000 trials a dimension on, else ipop"),
+    ZO_OPT_ENUM(
+        struct cma_opts, restarts, RESTARTS_AUTO, restart_rules,
+        "what follows a converged run: ipop doubles the population, bipop alternates large and small ones, none "
+        "ends; auto: bipop from 1000 trials a dimension on, else ipop"),
     ZO_OPT_BOOL(struct cma_opts, active, true, "let the worst samples shrink the covariance"),
 };
 
@@ -408,13 +409,31 @@ static void learn(struct cma *s)
     }
 }
 
+/* Most of the generation failed: too little to learn from. The mean goes to those that have a value, if any; otherwise
+ * nearer to the mean may be better. */
+static void flee(struct cma *s, size_t n_valued)
+{
+    const size_t n = n_valued < s->params.mu ? n_valued : s->params.mu;
+    double total = 0;
+
+    for (size_t r = 0; r < n; r++)
+        total += s->params.w[r];
+    for (size_t j = 0; j < s->gauss.n; j++) {
+        double m = 0;
+        for (size_t r = 0; r < n; r++)
+            m += s->params.w[r] / total * s->gen.best[r][j];
+        s->gauss.m[j] = n > 0 ? m : s->gauss.m[j];
+    }
+    s->gauss.sigma *= n > 0 ? 1 : 0.8;
+    s->gauss.g++;
+}
+
 static cma_stop close_generation(struct cma *s)
 {
     const size_t n_valued = rank(s);
 
-    if (2 * n_valued < s->params.lambda) { /* too few to learn from: nearer to the mean may be better */
-        s->gauss.sigma *= 0.8;
-        s->gauss.g++;
+    if (2 * n_valued < s->params.lambda) {
+        flee(s, n_valued);
         return ++s->stops.n_infeasible >= 10 ? CMA_STOP_INFEASIBLE : CMA_GO_ON;
     }
     s->stops.n_infeasible = 0;

@@ -385,8 +385,9 @@ static void small_matrices_decompose_as_by_lapack(void **state)
                 for (size_t i = j; i < n; i++)
                     A.a[i + j * A.ld] = kind == 0   ? zo_rng_normal(&r)
                                         : kind == 1 ? (i == j) * (double)(i % 3)
-                                        : kind == 2 ? zo_rng_normal(&r) * pow(10, -14 * (double)(i + j) / (2.0 * (double)n))
-                                                    : 1e-200 * zo_rng_normal(&r);
+                                        : kind == 2
+                                            ? zo_rng_normal(&r) * pow(10, -14 * (double)(i + j) / (2.0 * (double)n))
+                                            : 1e-200 * zo_rng_normal(&r);
             A.a[0] += kind == 1;
             check_eigen(n, &A);
             zo_mat_fini(&A);

@@ -1,4 +1,5 @@
-/* Levels and choices of CMA-ES: the margin against figures worked out apart from this code, and what must hold always. */
+/* Levels and choices of CMA-ES: the margin against figures worked out apart from this code, and what must hold always.
+ */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -89,7 +90,8 @@ static void every_cell_can_be_left_however_small_sigma_is(void **state)
         zo_cma_levels_margin(&x.l, &x.g);
         const double v = x.g.m[0], s = zo_cma_deviation(&x.g, 0), cell = zo_cma_cell(v, 10);
         assert_true(cell == zo_cma_cell((m + 0.5) / 10, 10));
-        const double below = cell > 0 ? tail((v - cell / 10) / s) : 0, above = cell < 9 ? tail(((cell + 1) / 10 - v) / s) : 0;
+        const double below = cell > 0 ? tail((v - cell / 10) / s) : 0,
+                     above = cell < 9 ? tail(((cell + 1) / 10 - v) / s) : 0;
         assert_close(below + above, 0.05, 1e-9);
         fx_close(&x);
     }
