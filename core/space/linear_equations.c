@@ -8,8 +8,9 @@
 #include <string.h>
 
 #define DEPENDENT 1e-9 /* length of what is left of a unit row */
-#define INCOMMENSURABLE 1e-7
-enum { MAX_PASSES = 20 };
+#define INCOMMENSURABLE 1e-9
+#define LONG 1e4 /* entry of a lattice vector that is worth the work of shortening them all */
+enum { MAX_PASSES = 20, MAX_ROUNDING = 20 };
 
 static void subtract(size_t n, double f, const double *x, double *y)
 {
@@ -54,7 +55,7 @@ static bool take_row(struct lattice *l, const double *w, double rhs)
     }
     const double zero = INCOMMENSURABLE * largest, gap = rhs - dot(l->n_tied, w, l->z);
     if (largest == 0)
-        return fabs(gap) <= DEPENDENT;
+        return fabs(gap) <= DEPENDENT * (1 + fabs(rhs));
     do {
         n_left = 0;
         least = SIZE_MAX;
@@ -81,15 +82,12 @@ static bool take_row(struct lattice *l, const double *w, double rhs)
 }
 
 /* Each vector less the multiple of another that leaves it shortest, as long as some gets shorter: walks need short
- * steps, and those of Euclid's algorithm are long. Lengths are in ranges. */
-static void shorten(const struct polytope *p, struct lattice *l, double *scale)
+ * steps, and those of Euclid's algorithm are long. Lengths are in ranges: scale is a step's. */
+static void shorten(struct lattice *l, const double *scale, int passes)
 {
     bool shorter = true;
 
-    for (size_t j = p->n_real, k = 0; j < p->n; j++)
-        if (p->tied[j])
-            scale[k++] = 1 / polytope_level_count(p, j);
-    for (int pass = 0; shorter && pass < MAX_PASSES; pass++) {
+    for (int pass = 0; shorter && pass < passes; pass++) {
         shorter = false;
         for (size_t b = 0; b < l->n_free; b++) {
             const double *B = l->U + b * l->n_tied, length2 = scaled_dot(l->n_tied, scale, B, B);
@@ -102,6 +100,33 @@ static void shorten(const struct polytope *p, struct lattice *l, double *scale)
             }
         }
     }
+}
+
+/* z likewise, before the next row makes a product with it: numbers that outgrow 2^53 would lose the solution. */
+static void recentre(struct lattice *l, const double *scale)
+{
+    bool shorter = true;
+
+    for (int pass = 0; shorter && pass < MAX_ROUNDING; pass++) {
+        shorter = false;
+        for (size_t b = 0; b < l->n_free; b++) {
+            const double *B = l->U + b * l->n_tied;
+            const double times =
+                rint(scaled_dot(l->n_tied, scale, l->z, B) / scaled_dot(l->n_tied, scale, B, B) * (1 - 1e-9));
+            if (times != 0)
+                subtract(l->n_tied, times, B, l->z);
+            shorter |= times != 0;
+        }
+    }
+}
+
+static double longest(const struct lattice *l)
+{
+    double most = 0;
+
+    for (size_t k = 0; k < l->n_free * l->n_tied; k++)
+        most = fmax(most, fabs(l->U[k]));
+    return most;
 }
 
 /* One lattice vector (steps of the tied variables) as a direction of x. */
@@ -117,13 +142,28 @@ static void make_move(const struct polytope *p, const double *z, double *d)
         subtract(p->n_real, dot(n_grid, p->W + i * n_grid, d + p->n_real), p->Q + i * p->n_real, d);
 }
 
+/* The moves' grid parts, each less its part along those before. */
+static void make_planes(struct polytope *p)
+{
+    const size_t n_grid = p->n - p->n_real;
+
+    memcpy(p->planes, p->moves, p->n_moves * p->n * sizeof *p->planes);
+    for (size_t k = 0; k < p->n_moves; k++) {
+        double *plane = p->planes + k * p->n + p->n_real;
+        for (size_t l = 0; l < k; l++) {
+            const double *before = p->planes + l * p->n + p->n_real, length2 = dot(n_grid, before, before);
+            if (length2 > 0)
+                subtract(n_grid, dot(n_grid, plane, before) / length2, before, plane);
+        }
+    }
+}
+
 static zo_status moves_init(struct polytope *p, zo_arena *arena, size_t n_tied, const double *grid_rows,
                             const double *grid_rhs, size_t n_grid_rows, zo_error *err)
 {
     const size_t n_grid = p->n - p->n_real;
     struct lattice l = {.n_tied = n_tied, .n_free = n_tied};
-    double *memory = zo_calloc(n_tied * n_tied + 3 * n_tied, sizeof *memory),
-           *w; /* w: a row, then the lengths of steps */
+    double *memory = zo_calloc(n_tied * n_tied + 4 * n_tied, sizeof *memory), *w, *scale;
     zo_status rc = ZO_OK;
 
     if (memory == NULL)
@@ -132,20 +172,28 @@ static zo_status moves_init(struct polytope *p, zo_arena *arena, size_t n_tied, 
     l.z = l.U + n_tied * n_tied;
     l.c = l.z + n_tied;
     w = l.c + n_tied;
+    scale = w + n_tied;
+    for (size_t j = p->n_real, k = 0; j < p->n; j++)
+        if (p->tied[j])
+            scale[k++] = 1 / polytope_level_count(p, j);
     for (size_t k = 0; k < n_tied; k++)
         l.U[k * n_tied + k] = 1;
     for (size_t i = 0; i < n_grid_rows; i++) {
         for (size_t j = 0, k = 0; j < n_grid; j++)
             if (p->tied[p->n_real + j])
-                w[k++] = grid_rows[i * n_grid + j] / polytope_level_count(p, p->n_real + j);
+                w[k++] = grid_rows[i * n_grid + j];
         if (!take_row(&l, w, grid_rhs[i])) {
             rc = zo_fail(err, ZO_EINVAL, "/linear_constraints", "the equations have no solution in whole steps");
             goto done;
         }
+        if (longest(&l) > LONG)
+            shorten(&l, scale, 3);
+        recentre(&l, scale);
     }
-    shorten(p, &l, w);
+    shorten(&l, scale, MAX_PASSES);
     p->n_moves = l.n_free;
     if ((p->moves = zo_arena_array(arena, l.n_free * p->n, sizeof *p->moves)) == NULL ||
+        (p->planes = zo_arena_array(arena, l.n_free * p->n, sizeof *p->planes)) == NULL ||
         (p->origin = zo_arena_array(arena, p->n, sizeof *p->origin)) == NULL) {
         rc = zo_fail_nomem(err);
         goto done;
@@ -153,6 +201,7 @@ static zo_status moves_init(struct polytope *p, zo_arena *arena, size_t n_tied, 
     for (size_t k = 0; k < l.n_free; k++)
         make_move(p, l.U + k * n_tied, p->moves + k * p->n);
     make_move(p, l.z, p->origin);
+    make_planes(p);
 done:
     zo_free(memory);
     return rc;
@@ -175,6 +224,25 @@ static double orthogonalise(const struct polytope *p, size_t i, double *real, do
             *rhs -= f * p->q[k];
         }
     return sqrt(dot(p->n_real, real, real));
+}
+
+/* A row over the grid alone, by steps from the lowest levels; its right-hand side is returned. If it never held reals,
+ * straight from the client's numbers: integers stay exact. */
+static double per_step(const struct polytope *p, size_t i, const double *grid, double rhs, double *out)
+{
+    const double *coef = p->coef + i * p->n;
+
+    if (p->real_norm[i] > 0) {
+        for (size_t j = p->n_real; j < p->n; j++)
+            out[j - p->n_real] = grid[j - p->n_real] / polytope_level_count(p, j);
+        return rhs;
+    }
+    rhs = p->rhs[i];
+    for (size_t j = p->n_real; j < p->n; j++) {
+        out[j - p->n_real] = coef[j] * p->domain[j]->step;
+        rhs -= coef[j] * p->domain[j]->base;
+    }
+    return rhs;
 }
 
 zo_status equations_init(struct polytope *p, zo_arena *arena, zo_error *err)
@@ -219,8 +287,8 @@ zo_status equations_init(struct polytope *p, zo_arena *arena, zo_error *err)
             goto done;
         }
         if (left <= DEPENDENT) {
-            memcpy(grid_rows + n_grid_rows * n_grid, grid, n_grid * sizeof *grid);
-            grid_rhs[n_grid_rows++] = rhs;
+            grid_rhs[n_grid_rows] = per_step(p, i, grid, rhs, grid_rows + n_grid_rows * n_grid);
+            n_grid_rows++;
             continue;
         }
         for (size_t j = 0; j < p->n_real; j++)
@@ -249,24 +317,25 @@ void equations_restore(const struct polytope *p, double *x)
 
 void equations_round(const struct polytope *p, double *x)
 {
-    _Alignas(64) double at[MAX_VARIABLES];
-    const size_t n_grid = p->n - p->n_real;
-    bool nearer = true;
+    _Alignas(64) double left[MAX_VARIABLES];
 
-    memcpy(at, p->origin, p->n * sizeof *at);
-    for (int pass = 0; nearer && pass < MAX_PASSES; pass++) {
-        nearer = false;
-        for (size_t k = 0; k < p->n_moves; k++) {
-            const double *move = p->moves + k * p->n + p->n_real;
-            double down = 0;
-            for (size_t j = 0; j < n_grid; j++)
-                down += p->tied[p->n_real + j] ? move[j] * (x[p->n_real + j] - at[p->n_real + j]) : 0;
-            const double times = rint(down / dot(n_grid, move, move) * (1 - 1e-9));
-            subtract(n_grid, -times, move, at + p->n_real);
-            nearer |= times != 0;
+    for (size_t j = p->n_real; j < p->n; j++)
+        left[j] = p->tied[j] ? x[j] - p->origin[j] : 0;
+    for (size_t j = p->n_real; j < p->n; j++)
+        x[j] = p->tied[j] ? p->origin[j] : x[j];
+    for (size_t k = p->n_moves; k-- > 0;) { /* Babai's nearest plane */
+        const double *plane = p->planes + k * p->n, *move = p->moves + k * p->n;
+        double along = 0, length2 = 0;
+        for (size_t j = p->n_real; j < p->n; j++) {
+            along += plane[j] * left[j];
+            length2 += plane[j] * plane[j];
+        }
+        const double times = length2 > 0 ? rint(along / length2) : 0;
+        for (size_t j = p->n_real; j < p->n; j++) {
+            left[j] -= times * move[j];
+            x[j] += times * move[j];
         }
     }
     for (size_t j = p->n_real; j < p->n; j++)
-        if (p->tied[j])
-            x[j] = zo_clip(at[j], 0, 1);
+        x[j] = zo_clip(x[j], 0, 1);
 }

@@ -11,7 +11,7 @@
 #define FEASIBLE 1e-9 /* sum of violations of rows of unit length */
 #define PIVOT 1e-9
 enum { MAX_NODES = 5000, MAX_DEPTH = 5000 };
-#define MAX_FLOPS 1e9 /* of one search: about a second */
+#define MAX_FLOPS 5e8 /* of one search: some tenths of a second */
 
 struct lp {
     zo_arena *arena;
@@ -160,7 +160,6 @@ static void pivot(struct lp *lp, size_t r, size_t c)
     }
     lp->basic[r] = lp->nonbasic[c];
     lp->nonbasic[c] = k;
-    lp->flops += 2.0 * (double)lp->m * (double)lp->n;
 }
 
 static void step(struct lp *lp, size_t c, bool bland)
@@ -203,6 +202,7 @@ bool lp_feasible(struct lp *lp, const double *low, const double *high, double sh
     start(lp, low, high, shrink);
     for (size_t k = 0; k < 10 * patience; k++) {
         const double sum = measure(lp);
+        lp->flops += 4.0 * (double)lp->m * (double)lp->n;
         const size_t c = choose_column(lp, k > patience);
         if (c != SIZE_MAX) { /* as exactly as can be: wide ranges of levels need the digits */
             step(lp, c, k > patience);

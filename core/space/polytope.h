@@ -10,7 +10,7 @@
 
 enum {
     MAX_VARIABLES = 2000, /* parameters in linear constraints: vectors of so many are on the stack */
-    MAX_TIED = 256,       /* parameters with levels in equations */
+    MAX_TIED = 160,       /* parameters with levels in equations */
 };
 
 struct polytope {
@@ -31,6 +31,7 @@ struct polytope {
     /* Directions that keep the equations and move tied levels by whole steps, reals giving way: [n_moves][n] */
     size_t n_moves;
     double *moves;
+    double *planes;   /* [n_moves][n] their grid parts made orthogonal, for rounding to the lattice */
     double *origin;   /* [n] tied levels that the equations allow, not always within bounds */
     double *centre;   /* [n] feasible, inside where there is an inside */
     double *centre_v; /* [n] the same in natural units */
