@@ -443,7 +443,7 @@ void api_hop(api_cmd *c, void (*fn)(api_cmd *c))
     uv_async_send(&app->hop);
 }
 
-void api_resubmit_study(api_cmd *c, const char *id)
+static void renew(api_cmd *c)
 {
     const zo_cmd old = c->cmd;
 
@@ -455,7 +455,18 @@ void api_resubmit_study(api_cmd *c, const char *id)
                       .idempotency_route = old.idempotency_route,
                       .body = old.body,
                       .body_bytes = old.body_bytes};
+}
+
+void api_resubmit_study(api_cmd *c, const char *id)
+{
+    renew(c);
     zo_runtime_submit(c->app->runtime, API_TENANT, id, &c->cmd);
+}
+
+void api_resubmit_directory(api_cmd *c)
+{
+    renew(c);
+    zo_runtime_submit_directory(c->app->runtime, API_TENANT, &c->cmd);
 }
 
 void zo_api_finished(zo_cmd *list, void *app)

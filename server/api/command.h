@@ -41,8 +41,9 @@ void api_submit_query(api_cmd *c);
 /* [any] Call fn(c) on the loop. api_hop_open [loop] must have been called before, in the handler: it costs nothing the second time. */
 void api_hop(api_cmd *c, void (*fn)(api_cmd *c));
 zo_status api_hop_open(zo_app *app, zo_error *err);
-/* [loop] Submit a finished command again, to the study of this id. */
+/* [loop] Submit a finished command again. */
 void api_resubmit_study(api_cmd *c, const char *id);
+void api_resubmit_directory(api_cmd *c);
 
 /* ---- for work functions ---- */
 /* The body as a JSON object; *out is NULL for an empty body on a route that allows one. The caller decrefs. */

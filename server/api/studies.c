@@ -86,10 +86,13 @@ zo_status api_study_get(zo_req *req, zo_error *err)
 
 /* ---- create ---- */
 
+enum { MAX_RESTARTS = 8 };
+
 struct create_cmd {
     struct get_cmd get; /* what it becomes when if_exists finds an equal study */
     bool dry_run;
     const char *existing_id;
+    unsigned restarts;
 };
 
 /* {"if_exists": ...} is the request's, not the spec's. */
@@ -240,13 +243,27 @@ static zo_status work_create(api_cmd *c, zo_ctx *x, zo_error *err)
     return rc == ZO_OK ? create(q, x, &spec, get, err) : rc;
 }
 
+static void finish_create(api_cmd *c);
+static void finish_as_get(api_cmd *c);
+
 static void go_on_as_get(api_cmd *c)
 {
     const struct create_cmd *q = (const struct create_cmd *)(const void *)c;
 
     c->work = work_get;
-    c->finish = NULL;
+    c->finish = finish_as_get;
     api_resubmit_study(c, q->existing_id);
+}
+
+static void start_again(api_cmd *c)
+{
+    struct create_cmd *q = (struct create_cmd *)(void *)c;
+
+    q->existing_id = NULL;
+    c->etag = c->location = NULL;
+    c->work = work_create;
+    c->finish = finish_create;
+    api_resubmit_directory(c);
 }
 
 static void finish_create(api_cmd *c)
@@ -255,6 +272,17 @@ static void finish_create(api_cmd *c)
 
     if (c->cmd.status == ZO_OK && q->existing_id)
         api_hop(c, go_on_as_get);
+    else
+        zo_req_done(&c->req, 1);
+}
+
+/* The study that was found may have been deleted since: then the name is free. */
+static void finish_as_get(api_cmd *c)
+{
+    struct create_cmd *q = (struct create_cmd *)(void *)c;
+
+    if (c->cmd.status == ZO_ENOTFOUND && q->restarts++ < MAX_RESTARTS)
+        api_hop(c, start_again);
     else
         zo_req_done(&c->req, 1);
 }

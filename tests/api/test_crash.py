@@ -35,10 +35,10 @@ class Worker(threading.Thread):
                 if self.client is None:
                     self.client = Client(self.url, validate=False, timeout=20)
                 r = self.client.post(path, body, key)
-                if r.status in (409, 429, 503) and b"retry" in r.body.lower() + b"retry" and r.status != 409:
+                if r.status in (429, 503):
                     time.sleep(0.02)
                     continue
-                if r.status == 409 and b"flight" in r.body:
+                if r.status == 409 and b"still running" in r.body:
                     time.sleep(0.01)
                     continue
                 self.requests += 1
