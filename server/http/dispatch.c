@@ -280,9 +280,9 @@ static enum MHD_Result refuse_head(zo_req *r)
     return MHD_YES;
 }
 
-static bool accept_head(zo_req *r, struct MHD_Connection *c, const char *version)
+static bool accept_head(zo_req *r, struct MHD_Connection *c, const char *method, const char *version)
 {
-    if (!http_guard(r, c, version))
+    if (!http_guard(r, c, method, version))
         return false;
     r->active = true;
     r->http->n_active++;
@@ -301,7 +301,7 @@ static enum MHD_Result on_head(zo_req *r, struct MHD_Connection *c, const char *
     r->head = strcmp(method, "HEAD") == 0;
     r->phase = REQ_BODY;
     r->body_ms = (int64_t)uv_now(r->http->loop);
-    return accept_head(r, c, version) ? MHD_YES : refuse_head(r);
+    return accept_head(r, c, method, version) ? MHD_YES : refuse_head(r);
 }
 
 enum MHD_Result http_on_request(void *cls, struct MHD_Connection *c, const char *url, const char *method,

@@ -14,12 +14,14 @@ const char *const http_kept_headers[KEPT_HEADERS] = {"Content-Type",    "Accept"
                                                      "Idempotency-Key", "If-Match", "If-None-Match"};
 static const bool is_list[KEPT_HEADERS] = {[KEPT_ACCEPT] = true, [KEPT_IF_MATCH] = true, [KEPT_IF_NONE_MATCH] = true};
 
+static const char irregular[] = "the head has folded, nameless or cut lines, or bare line feeds";
+
 struct scan {
     zo_req *r;
     unsigned n_length, n_coding, n_host;
     const char *length, *coding, *host;
     const char *fault; /* what is wrong with the headers, for a person */
-    size_t accounted;  /* bytes of the head that we have seen */
+    const char *at;    /* where the next line starts in the head as it came; NULL: not looked at */
     bool no_memory;
 };
 
@@ -70,12 +72,18 @@ static void keep_header(struct scan *scan, size_t k, const char *value)
     r->headers[k] = joined;
 }
 
-/* Spaces between the colon and the value: both lie in the line as it came. */
-static size_t space_before(const char *name, size_t name_bytes, const char *value)
+/* The texts lie in the head as it came, one after the other: what stands between two of them is a line end, and nothing
+ * else. */
+static bool follows(struct scan *scan, const char *name, size_t name_bytes, const char *value, size_t value_bytes)
 {
-    const uintptr_t colon = (uintptr_t)name + name_bytes, at = (uintptr_t)value;
+    const uintptr_t colon = (uintptr_t)name + name_bytes, start = (uintptr_t)value;
 
-    return at > colon && at - colon <= HTTP_HEADERS_MAX ? at - colon - 1 : 0;
+    if (!scan->at)
+        return true;
+    if (name != scan->at || start <= colon || start - colon > HTTP_HEADERS_MAX)
+        return false;
+    scan->at = value + value_bytes + strlen("\r\n");
+    return true;
 }
 
 static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_bytes,
@@ -84,11 +92,11 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
     struct scan *scan = cls;
 
     (void)kind;
-    scan->accounted +=
-        name_bytes + strlen(":") + (value ? space_before(name, name_bytes, value) : 0) + value_bytes + strlen("\r\n");
     if (!value)
         value = "";
-    if (!is_token(name, name_bytes))
+    if (!follows(scan, name, name_bytes, value, value_bytes))
+        scan->fault = irregular;
+    else if (!is_token(name, name_bytes))
         scan->fault = "a header's name has characters that no name has";
     else if (strlen(value) != value_bytes || has_control(value, value_bytes))
         scan->fault = "a header's value has control characters";
@@ -168,6 +176,8 @@ static bool check_target(zo_req *r)
 {
     const char *path = r->path;
 
+    if (!is_token(r->method, strlen(r->method)))
+        return refuse(r, 400, "malformed", "the method has characters that no method has");
     if (r->target_bytes > HTTP_TARGET_MAX)
         return refuse(r, 414, "uri-too-long", "a URI has at most 4096 bytes");
     if (strcmp(path, "*") == 0 && strcmp(r->method, "OPTIONS") == 0 && !r->query_text)
@@ -185,17 +195,24 @@ static bool check_target(zo_req *r)
     return true;
 }
 
-/* Every byte of the head has been seen. The old parser drops what it does not understand, continuation lines and names
- * of no characters, and cuts texts at a NUL; a proxy in front may have understood a framing header there. Bare line
- * feeds are refused by the same sum. The new parser refuses all of these itself. */
-static bool check_complete(zo_req *r, const struct scan *scan, const char *version, size_t head_bytes)
+/* Every byte of the head is to be one that we have seen: the old parser drops continuation lines, takes a line without
+ * a name for the end, and cuts texts at a NUL, where a proxy in front may have understood a framing header. Bare line
+ * feeds go the same way. The new parser refuses all of these itself. */
+static void begin_scan(struct scan *scan, const char *method, const char *version)
 {
-    const size_t line =
-        strlen(r->method) + strlen(" ") + r->target_bytes + strlen(" ") + strlen(version) + strlen("\r\n");
+    const char *line = method + strlen(method) + strlen(" ") + scan->r->target_bytes + strlen(" ");
 
-    if (strncmp(MHD_get_version(), "0.", 2) != 0 || head_bytes == line + scan->accounted + strlen("\r\n"))
-        return true;
-    return refuse(r, 400, "malformed", "the head has folded, nameless or cut lines, or bare line feeds");
+    if (strncmp(MHD_get_version(), "0.", 2) != 0)
+        return;
+    if (version != line)
+        scan->fault = irregular;
+    scan->at = version + strlen(version) + strlen("\r\n");
+}
+
+static void end_scan(struct scan *scan, const char *method, size_t head_bytes)
+{
+    if (!scan->fault && scan->at && (size_t)(scan->at - method) + strlen("\r\n") != head_bytes)
+        scan->fault = irregular;
 }
 
 static bool check_headers(zo_req *r, const struct scan *scan, bool is_1_0)
@@ -207,16 +224,19 @@ static bool check_headers(zo_req *r, const struct scan *scan, bool is_1_0)
     return check_framing(r, scan, is_1_0) && check_host(r, scan, is_1_0);
 }
 
-bool http_guard(zo_req *r, struct MHD_Connection *c, const char *version)
+bool http_guard(zo_req *r, struct MHD_Connection *c, const char *method, const char *version)
 {
     struct scan scan = {.r = r};
     const bool is_1_0 = strcmp(version, "HTTP/1.0") == 0;
+    const size_t bytes = MHD_get_connection_info(c, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
 
     if (!is_1_0 && strncmp(version, "HTTP/1.", 7) != 0)
         return refuse(r, 505, "malformed", "this server speaks HTTP/1.1");
-    MHD_get_connection_values_n(c, MHD_HEADER_KIND, on_header, &scan);
-    const size_t bytes = MHD_get_connection_info(c, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
-    if (!check_headers(r, &scan, is_1_0) || !check_complete(r, &scan, version, bytes) || !check_target(r))
+    begin_scan(&scan, method, version);
+    if (!scan.fault)
+        MHD_get_connection_values_n(c, MHD_HEADER_KIND, on_header, &scan);
+    end_scan(&scan, method, bytes);
+    if (!check_headers(r, &scan, is_1_0) || !check_target(r))
         return false;
     if (bytes > r->target_bytes + HTTP_HEADERS_MAX)
         return refuse(r, 431, "headers-too-large", "the headers have at most 8192 bytes");

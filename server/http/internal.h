@@ -134,7 +134,7 @@ void http_router_match(const http_router *t, unsigned method, const char *path, 
 const char *http_router_allow_all(const http_router *t); /* of OPTIONS * */
 
 /* ---- guard.c: false when refused; the problem is set, and r->close where the framing can't be trusted ---- */
-bool http_guard(zo_req *r, struct MHD_Connection *c, const char *version);
+bool http_guard(zo_req *r, struct MHD_Connection *c, const char *method, const char *version);
 
 /* ---- dispatch.c ---- */
 void *http_on_target(void *cls, const char *target, struct MHD_Connection *c);
