@@ -15,16 +15,14 @@
 #include "http/http.h"
 
 enum {
-    HTTP_TARGET_MAX =
-        4096, /* longer: 414. This and the next stay below the library's pool, so that the answer is ours */
-    HTTP_HEADERS_MAX = 8192, /* longer: 431 */
-    HTTP_POOL_BYTES = 16384, /* the library's memory of a connection */
-    HTTP_DRAIN_BODY_MAX =
-        65536,             /* a refused request's body of at most this is read and dropped, to keep the connection */
-    HTTP_QUERY_MAX = 32,   /* parameters of one query */
-    HTTP_CAPTURES_MAX = 4, /* {captures} of one route */
-    HTTP_REQUESTS_POOLED = 256, /* finished requests kept for reuse */
-    HTTP_BODY_POOLED = 4096,    /* a body buffer of at most this stays with its pooled request */
+    HTTP_TARGET_MAX = 4096,      /* longer: 414. These two stay below the library's pool: the answer is ours */
+    HTTP_HEADERS_MAX = 8192,     /* longer: 431 */
+    HTTP_POOL_BYTES = 16384,     /* the library's memory of a connection */
+    HTTP_DRAIN_BODY_MAX = 65536, /* a refused body of at most this is read, to keep the connection */
+    HTTP_QUERY_MAX = 32,         /* parameters of one query */
+    HTTP_CAPTURES_MAX = 4,       /* {captures} of one route */
+    HTTP_REQUESTS_POOLED = 256,  /* finished requests kept for reuse */
+    HTTP_BODY_POOLED = 4096,     /* a body buffer of at most this stays with its pooled request */
 };
 
 /* ---- requests ---- */
@@ -107,7 +105,6 @@ void http_request_release(zo_req *r);                              /* [loop] to 
 void http_request_uncharge(zo_req *r);                             /* its body no longer counts as in memory */
 void http_request_drop_body(zo_req *r);                            /* wiped or freed */
 void http_request_free(zo_req *r);                                 /* [any owner] */
-const char *http_captures_name(const char *pattern, size_t index, size_t *bytes_out);
 void http_reply_static(zo_req *r, unsigned status, const char *content_type, const char *text);
 extern const char *const http_kept_headers[KEPT_HEADERS];
 

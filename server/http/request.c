@@ -137,7 +137,7 @@ const zo_route *zo_req_route(const zo_req *r)
 }
 
 /* The index-th {name} of a pattern; NULL when there are fewer. */
-const char *http_captures_name(const char *pattern, size_t index, size_t *bytes_out)
+static const char *capture_name(const char *pattern, size_t index, size_t *bytes_out)
 {
     for (const char *p = strchr(pattern, '{'); p; p = strchr(p, '{')) {
         p++;
@@ -155,7 +155,7 @@ const char *zo_req_param(const zo_req *r, const char *name)
     const char *found, *value = NULL;
     size_t bytes;
 
-    for (size_t i = 0; !value && (found = http_captures_name(r->route->pattern, i, &bytes)); i++)
+    for (size_t i = 0; !value && (found = capture_name(r->route->pattern, i, &bytes)); i++)
         if (bytes == n && memcmp(found, name, n) == 0)
             value = r->captures[i];
     ZO_ASSERT(value);

@@ -67,9 +67,12 @@ static zo_status add(http_router *t, const zo_route *route, zo_error *err)
 {
     const size_t method = (size_t)__builtin_ctz((unsigned)route->method);
     struct node *n = &t->root;
+    size_t n_captures = 0;
 
     for (const char *p = route->pattern; *p == '/';) {
         const size_t bytes = strcspn(p + 1, "/");
+        if (p[1] == '{' && ++n_captures > HTTP_CAPTURES_MAX)
+            return zo_fail(err, ZO_EINTERNAL, "", "route %s has too many captures", route->pattern);
         if (!(n = enter(t, n, p + 1, bytes)))
             return zo_fail_nomem(err);
         p += 1 + bytes;

@@ -1,5 +1,6 @@
-/* Any bytes on a connection: no more requests reach a handler than a strict reading of RFC 9112 finds complete ones in them. More would
- * be a request smuggled past a proxy that reads strictly. The reader below shares no code with the server or its library. */
+/* Any bytes on a connection: no more requests reach a handler than a strict reading of RFC 9112 finds complete ones in
+ * them. More would be a request smuggled past a proxy that reads strictly. The reader below shares no code with the
+ * server or its library. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +17,14 @@ static unsigned n_handled;
 
 /* ---- the strict reader ---- */
 
-struct text { const char *p, *end; };
+struct text {
+    const char *p, *end;
+};
 
 static bool is_token_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 static bool take_char(struct text *t, char c)
@@ -31,13 +35,15 @@ static bool take_char(struct text *t, char c)
     return true;
 }
 
-/* A line end of the head. The library overwrites it with NULs before the guard sees it, and a lone colon or NUL of a line without a name,
- * too; so any two of these bytes look like CR LF to us. They hide no text, and no proxy lets a nameless header pass. */
+/* A line end of the head. The library overwrites it with NULs before the guard sees it, and a lone colon or NUL of a
+ * line without a name, too; so any two of these bytes look like CR LF to us. They hide no text, and no proxy lets a
+ * nameless header pass. */
 static bool take_crlf(struct text *t)
 {
     static const char ends[] = {'\r', '\n', '\0', ':'};
 
-    if (t->end - t->p < 2 || !memchr(ends, t->p[0], sizeof ends) || !memchr(ends, t->p[1], sizeof ends) || !memchr(t->p, '\n', 2))
+    if (t->end - t->p < 2 || !memchr(ends, t->p[0], sizeof ends) || !memchr(ends, t->p[1], sizeof ends) ||
+        !memchr(t->p, '\n', 2))
         return false;
     t->p += 2;
     return true;
@@ -67,7 +73,10 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-struct frame { unsigned n_length, n_coding; size_t length; };
+struct frame {
+    unsigned n_length, n_coding;
+    size_t length;
+};
 
 static bool read_field(struct text *t, struct frame *f)
 {
@@ -153,7 +162,8 @@ static bool read_chunks(struct text *t)
     }
 }
 
-/* Empty lines before a request line are to be ignored. The library takes one that begins with NUL for empty; no proxy lets it pass. */
+/* Empty lines before a request line are to be ignored. The library takes one that begins with NUL for empty; no proxy
+ * lets it pass. */
 static void skip_empty_lines(struct text *t)
 {
     while (t->p < t->end && (*t->p == '\r' || *t->p == '\n' || *t->p == '\0'))
@@ -166,8 +176,8 @@ static bool read_request(struct text *t)
     struct frame f = {0};
 
     skip_empty_lines(t);
-    if (take_while(t, is_visible) == 0 || !take_char(t, ' ') || take_while(t, is_visible) == 0 || !take_char(t, ' ') || t->end - t->p < 8 ||
-        memcmp(t->p, "HTTP/1.", 7) != 0 || !is_digit(t->p[7]))
+    if (take_while(t, is_visible) == 0 || !take_char(t, ' ') || take_while(t, is_visible) == 0 || !take_char(t, ' ') ||
+        t->end - t->p < 8 || memcmp(t->p, "HTTP/1.", 7) != 0 || !is_digit(t->p[7]))
         return false;
     t->p += 8;
     if (!take_crlf(t))

@@ -1,4 +1,5 @@
-/* A live server with a small route table on its own loop thread, an owner thread for what it keeps, and a raw client that speaks bytes. */
+/* A live server with a small route table on its own loop thread, an owner thread for what it keeps, and a raw client
+ * that speaks bytes. */
 #ifndef ZO_TEST_HTTP_FX_H
 #define ZO_TEST_HTTP_FX_H
 
@@ -31,17 +32,17 @@ struct fx {
     zo_http_opts opts;
     pthread_t loop_thread, owner_thread;
     int port;
-    atomic_int command;          /* FX_STOP, FX_DRAIN */
+    atomic_int command; /* FX_STOP, FX_DRAIN */
     atomic_uint drain_ms;
     atomic_int handled, gone, drained, streams_closed, drained_active;
-    pthread_mutex_t lock;        /* the queue to the owner */
+    pthread_mutex_t lock; /* the queue to the owner */
     pthread_cond_t ready;
     zo_req *queue[FX_KEPT_MAX];
     size_t n_queue;
     zo_stream *wanting[64];
     size_t n_wanting;
-    bool stop_owner, hold;       /* hold: the owner lets kept requests wait */
-    zo_req *waiting[64];         /* the loop's: long-polls */
+    bool stop_owner, hold; /* hold: the owner lets kept requests wait */
+    zo_req *waiting[64];   /* the loop's: long-polls */
     size_t n_waiting;
 };
 enum { FX_NONE, FX_STOP, FX_DRAIN, FX_WAKE };
@@ -61,7 +62,8 @@ __attribute__((unused)) static struct fx *fx_of(zo_req *r)
     return zo_req_app(r);
 }
 
-__attribute__((unused)) static void fx_reply_bytes(zo_req *r, unsigned status, const char *type, const char *bytes, size_t n)
+__attribute__((unused)) static void fx_reply_bytes(zo_req *r, unsigned status, const char *type, const char *bytes,
+                                                   size_t n)
 {
     char *copy = fx_copy(bytes, n);
     zo_error err;
@@ -162,8 +164,9 @@ __attribute__((unused)) static zo_status fx_wait(zo_req *r, zo_error *err)
     return ZO_OK;
 }
 
-static const zo_status fx_codes[] = {ZO_EMALFORMED, ZO_EINVAL, ZO_EUNSUPPORTED, ZO_ENOTFOUND, ZO_ECONFLICT, ZO_EGONE, ZO_EPRECONDITION, ZO_ETOOLARGE,
-                                     ZO_ELIMIT, ZO_EBUSY, ZO_EFULL, ZO_ESTORE, ZO_ENUMERIC, ZO_ENOMEM, ZO_ECANCELED, ZO_EINTERNAL};
+static const zo_status fx_codes[] = {
+    ZO_EMALFORMED, ZO_EINVAL, ZO_EUNSUPPORTED, ZO_ENOTFOUND, ZO_ECONFLICT, ZO_EGONE,  ZO_EPRECONDITION, ZO_ETOOLARGE,
+    ZO_ELIMIT,     ZO_EBUSY,  ZO_EFULL,        ZO_ESTORE,    ZO_ENUMERIC,  ZO_ENOMEM, ZO_ECANCELED,     ZO_EINTERNAL};
 
 __attribute__((unused)) static zo_status fx_fail(zo_req *r, zo_error *err)
 {
@@ -192,7 +195,8 @@ __attribute__((unused)) static zo_status fx_query(zo_req *r, zo_error *err)
 __attribute__((unused)) static zo_status fx_headers(zo_req *r, zo_error *err)
 {
     char text[1024];
-    const char *accept = zo_req_header(r, "accept"), *key = zo_req_header(r, "Idempotency-Key"), *match = zo_req_header(r, "If-None-Match");
+    const char *accept = zo_req_header(r, "accept"), *key = zo_req_header(r, "Idempotency-Key"),
+               *match = zo_req_header(r, "If-None-Match");
     (void)err;
     atomic_fetch_add(&fx_of(r)->handled, 1);
     snprintf(text, sizeof text, "%s|%s|%s", accept ? accept : "-", key ? key : "-", match ? match : "-");
@@ -243,7 +247,7 @@ struct fx_stream {
     struct fx *fx;
     int n, total, abort_at;
     bool sync;
-    bool owed, busy, closed;     /* under fx->lock: the last of the owner and the close frees */
+    bool owed, busy, closed; /* under fx->lock: the last of the owner and the close frees */
 };
 
 __attribute__((unused)) static void fx_push(zo_stream *s, struct fx_stream *t)
@@ -477,7 +481,8 @@ __attribute__((unused)) static void fx_end(struct fx *fx)
 
 __attribute__((unused)) static int fx_connect(const struct fx *fx)
 {
-    const struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)fx->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    const struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)fx->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
     assert_true(fd >= 0);
     assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
@@ -516,11 +521,11 @@ __attribute__((unused)) static int fx_recv(int fd, char *to, size_t max, int ms,
 }
 
 struct fx_reply {
-    int status;                  /* 0: the connection has ended; -1: nothing came in time */
+    int status; /* 0: the connection has ended; -1: nothing came in time */
     char head[2048];
-    char *body;                  /* malloc'd, NUL-terminated */
+    char *body; /* malloc'd, NUL-terminated */
     size_t bytes;
-    bool complete;               /* the body ended as its framing says */
+    bool complete; /* the body ended as its framing says */
 };
 
 /* Bytes received beyond the last reply, so that pipelined replies come apart. */

@@ -1,4 +1,5 @@
-/* Deadlines and bounds: who does not send whole requests in time is cut, who does is not; memory and connections stay within their caps. */
+/* Deadlines and bounds: who does not send whole requests in time is cut, who does is not; memory and connections stay
+ * within their caps. */
 #include "http_fx.h"
 
 #define H "Host: x\r\n"
@@ -104,7 +105,8 @@ static void dripping_a_body_is_answered_408(void **state)
 static void a_steady_body_may_take_longer(void **state)
 {
     enum { BYTES = 200000 };
-    struct fx *fx = fx_start((zo_http_opts){.first_request_ms = 300, .next_request_ms = 500, .body_ms = 100, .request_ms = 60000});
+    struct fx *fx =
+        fx_start((zo_http_opts){.first_request_ms = 300, .next_request_ms = 500, .body_ms = 100, .request_ms = 60000});
     struct fx_client c = fx_open(fx);
     const int64_t since = zo_clock_mono_ms();
     struct fx_reply r;
@@ -181,7 +183,9 @@ static void a_reader_that_stalls_is_cut(void **state)
     struct fx_reply r;
 
     (void)state;
-    fx_say(c.fd, "GET /big HTTP/1.1\r\n" H "\r\n" "GET /big HTTP/1.1\r\n" H "\r\n" "GET /big HTTP/1.1\r\n" H "\r\n");
+    fx_say(c.fd, "GET /big HTTP/1.1\r\n" H "\r\n"
+                 "GET /big HTTP/1.1\r\n" H "\r\n"
+                 "GET /big HTTP/1.1\r\n" H "\r\n");
     usleep(2500000);
     bool cut = false;
     for (int i = 0; i < 3 && !cut; i++) {

@@ -1,4 +1,5 @@
-/* Coming up and going down: addresses, draining with and without requests in flight, closing under requests that others have. */
+/* Coming up and going down: addresses, draining with and without requests in flight, closing under requests that others
+ * have. */
 #include "http_fx.h"
 
 #define H "Host: x\r\n"
@@ -22,7 +23,8 @@ static void draining_waits_for_what_is_in_flight(void **state)
     usleep(200000);
     assert_int_equal(atomic_load(&fx->drained), 0);
 
-    const struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)fx->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    const struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)fx->port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof to), -1); /* nobody listens */
     close(fd);
@@ -129,8 +131,19 @@ static void a_close_in_the_middle_of_traffic_is_clean(void **state)
 
 static void addresses_are_checked(void **state)
 {
-    static const char *const bad[] = {"", ":", ":80", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:99999", "::1:80", "[::1]", "[]:80", "no.such.host.invalid:80",
-                                      "127.0.0.1:-1", "203.0.113.7:0"};
+    static const char *const bad[] = {"",
+                                      ":",
+                                      ":80",
+                                      "127.0.0.1",
+                                      "127.0.0.1:",
+                                      "127.0.0.1:x",
+                                      "127.0.0.1:99999",
+                                      "::1:80",
+                                      "[::1]",
+                                      "[]:80",
+                                      "no.such.host.invalid:80",
+                                      "127.0.0.1:-1",
+                                      "203.0.113.7:0"};
     uv_loop_t loop;
 
     (void)state;
@@ -170,7 +183,9 @@ static void a_taken_address_is_an_error(void **state)
 
 static void names_and_ipv6_are_addresses(void **state)
 {
-    static const struct { const char *listen, *url; } good[] = {{"localhost:0", "http://"}, {"[::1]:0", "http://[::1]:"}, {"0.0.0.0:0", "http://0.0.0.0:"}};
+    static const struct {
+        const char *listen, *url;
+    } good[] = {{"localhost:0", "http://"}, {"[::1]:0", "http://[::1]:"}, {"0.0.0.0:0", "http://0.0.0.0:"}};
     uv_loop_t loop;
 
     (void)state;

@@ -1,6 +1,6 @@
-/* Out of memory: the k-th allocation of ours fails, for every k of a script of requests, once and from there on. A client then gets the reply,
- * a 503 or a closed connection; never silence, never half a reply that looks whole; and the server goes on. Nothing leaks.
- * This file replaces core's allocator at link time. */
+/* Out of memory: the k-th allocation of ours fails, for every k of a script of requests, once and from there on. A
+ * client then gets the reply, a 503 or a closed connection; never silence, never half a reply that looks whole; and the
+ * server goes on. Nothing leaks. This file replaces core's allocator at link time. */
 #include "http_fx.h"
 
 #define H "Host: x\r\n"
@@ -102,7 +102,11 @@ static void opening_reports_and_leaves_nothing(void **state)
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
-static const struct { const char *request; int status; size_t fill; } script[] = {
+static const struct {
+    const char *request;
+    int status;
+    size_t fill;
+} script[] = {
     {FX_GET_OK, 200, 0},
     {"GET /v1/items/a HTTP/1.1\r\n" H "\r\n", 200, 0},
     {"HEAD /v1/items/a HTTP/1.1\r\n" H "\r\n", 200, 0},

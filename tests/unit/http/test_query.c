@@ -14,8 +14,8 @@ static zo_status parse(const char *text, zo_arena *arena, struct http_pair **pai
 
 static const struct {
     const char *text;
-    int n;                  /* -1: refused */
-    const char *pairs[6];   /* name, value, ... */
+    int n;                /* -1: refused */
+    const char *pairs[6]; /* name, value, ... */
 } cases[] = {
     {"", 0, {NULL}},
     {"a=1", 1, {"a", "1"}},

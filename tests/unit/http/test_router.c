@@ -95,6 +95,17 @@ static void paths_find_their_route(void **state)
     http_router_free(t);
 }
 
+static void a_route_with_too_many_captures_is_refused(void **state)
+{
+    static const zo_route deep[] = {{ZO_GET, "/{a}/{b}/{c}/{d}/{e}", ZO_SCOPE_PUBLIC, nothing, 0, 0}};
+    http_router *t = NULL;
+    zo_error err;
+
+    (void)state;
+    assert_int_equal(http_router_new(deep, 1, &t, &err), ZO_EINTERNAL);
+    assert_null(t);
+}
+
 static void a_route_listed_twice_is_refused(void **state)
 {
     static const zo_route twice[] = {{ZO_GET, "/a/{x}", ZO_SCOPE_PUBLIC, nothing, 0, 0}, {ZO_GET, "/a/{y}", ZO_SCOPE_PUBLIC, nothing, 0, 0}};
@@ -203,6 +214,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_find_their_route),
+        cmocka_unit_test(a_route_with_too_many_captures_is_refused),
         cmocka_unit_test(a_route_listed_twice_is_refused),
         cmocka_unit_test(random_tables_agree_with_brute_force),
     };

@@ -100,7 +100,8 @@ static void a_head_has_no_body_and_asks_for_none(void **state)
 
 static void an_abort_shows_in_the_framing(void **state)
 {
-    static const char *const requests[] = {"GET /stream/9?abort=0 HTTP/1.1\r\n" H "\r\n", "GET /stream/9?abort=5 HTTP/1.1\r\n" H "\r\n",
+    static const char *const requests[] = {"GET /stream/9?abort=0 HTTP/1.1\r\n" H "\r\n",
+                                           "GET /stream/9?abort=5 HTTP/1.1\r\n" H "\r\n",
                                            "GET /stream/9?abort=5&sync=1 HTTP/1.1\r\n" H "\r\n"};
 
     (void)state;
