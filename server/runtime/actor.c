@@ -1,8 +1,8 @@
 /* A turn: one worker, one actor, the commands that were waiting.
  *
- * Order inside a turn: drop what a failed commit left behind, find and load the study, let leases expire, run commands in arrival
- * order (at most TURN_COMMANDS or TURN_NS), let parked commands look again, note a changed state, add snapshot parts, and hand
- * everything over under the lock. */
+ * Order inside a turn: drop what a failed commit left behind, find and load the study, let leases expire, run commands
+ * in arrival order (at most TURN_COMMANDS or TURN_NS), let parked commands look again, note a changed state, add
+ * snapshot parts, and hand everything over under the lock. */
 #include "internal.h"
 
 #include <string.h>
@@ -13,9 +13,19 @@ static void fail_cmd(zo_cmd *c, zo_status status, const char *message)
     zo_fail(&c->err, status, "", "%s", message);
 }
 
+/* A count that rises with everything a command adds to the record. */
+static size_t effects(const record *r)
+{
+    return r->log.n + r->n_created + r->updates + r->deletes;
+}
+
+/* A command with an Idempotency-Key that had an effect but could not have its reply remembered (for want of memory)
+ * would have a second effect when it is sent again. So the first one must not stay: the turn is undone like one whose
+ * commit failed. */
 void turn_run_one(turn *t, zo_cmd *c, bool timed_out)
 {
     zo_ctx *x = &t->x;
+    size_t before;
 
     if (t->a->deleting) { /* this answer goes out with the delete */
         fail_cmd(c, ZO_ENOTFOUND, "no such study");
@@ -27,12 +37,14 @@ void turn_run_one(turn *t, zo_cmd *c, bool timed_out)
         return;
     }
     t->cmd = c;
+    before = effects(t->rec);
     for (;;) {
         x->now = rt_now();
         x->timed_out = timed_out || t->no_waiting;
         x->gone = atomic_load_explicit(&c->rt.gone, memory_order_relaxed);
         zo_arena_reset(t->w->scratch);
         if (c->run(c, x) == ZO_STEP_DONE) {
+            t->undo = t->undo || (c->idempotency_key && effects(t->rec) != before && !c->rt.remembered);
             cmds_append(&t->done, c);
             return;
         }
@@ -50,8 +62,12 @@ void query_run(worker *w, zo_cmd *c)
     turn t = {.w = w, .cmd = c};
     cmd_list done = {0};
 
-    t.x = (zo_ctx){.rt = w->rt, .reader = w->reader, .scratch = w->scratch, .now = rt_now(),
-                   .gone = atomic_load_explicit(&c->rt.gone, memory_order_relaxed), .timed_out = true};
+    t.x = (zo_ctx){.rt = w->rt,
+                   .reader = w->reader,
+                   .scratch = w->scratch,
+                   .now = rt_now(),
+                   .gone = atomic_load_explicit(&c->rt.gone, memory_order_relaxed),
+                   .timed_out = true};
     zo_arena_reset(w->scratch);
     const zo_step step = c->run(c, &t.x);
     ZO_ASSERT(step == ZO_STEP_DONE); /* a query has nothing to wait for */
@@ -77,8 +93,10 @@ static void tick(turn *t)
 
     if (zo_study_deadline(t->a->study) > now.mono_ms || t->a->deleting)
         return;
-    if (zo_study_tick(t->a->study, now, &t->rec->log, &err) != ZO_OK)
+    if (zo_study_tick(t->a->study, now, &t->rec->log, &err) != ZO_OK) {
+        t->tick_failed = true;
         zo_log(ZO_WARN, "tick", "study=%s error=\"%s\"", t->a->row.id, err.message);
+    }
     for (size_t i = before; i < t->rec->log.n; i++)
         expired += t->rec->log.items[i].kind == ZO_EVENT_EXPIRED;
     zo_count(&zo_metric.expiries, expired);
@@ -119,7 +137,9 @@ static void run_study(turn *t)
     a->reloaded = false;
     tick(t);
     run_commands(t);
-    while (a->parked.head) { /* ends: each further round needs a change, which a parked command makes only by being finished */
+    while (
+        a->parked
+            .head) { /* ends: each further round needs a change, which a parked command makes only by being finished */
         changed = study_seq(a) != seq;
         if (!changed && !first)
             break;
@@ -172,6 +192,10 @@ static record *settle(turn *t, cmd_list *finished)
     actor *a = t->a;
     record *r = t->rec;
 
+    if (t->undo && !a->drop) {
+        a->drop = true;
+        zo_fail_nomem(&a->drop_err);
+    }
     if (a->drop) { /* a commit failed while we ran: what we did was built on it */
         cmds_fail(&t->done, &a->drop_err);
         cmds_join(&r->cmds, &t->done);
@@ -230,6 +254,8 @@ static void end_turn(turn *t, bool loading)
         int64_t parked = wait_deadline(a);
 
         deadline = zo_study_deadline(a->study);
+        if (t->tick_failed && deadline < now_ms + RETRY_MS)
+            deadline = now_ms + RETRY_MS;
         if (parked < deadline)
             deadline = parked;
         bytes = zo_study_memory_bytes(a->study) + sizeof *a;
@@ -306,7 +332,8 @@ static bool has_work(const turn *t, bool dropped)
 {
     const actor *a = t->a;
 
-    return a->deleted || t->in.head || a->parked.head || a->study || a->load || !(dropped || t->evict || t->draining);
+    return a->deleted || t->in.head || a->parked.head || a->study || (a->load && !t->draining) ||
+           !(dropped || t->evict || t->draining);
 }
 
 void actor_turn(worker *w, actor *a, cmd_list *in, record *pending)
@@ -339,14 +366,19 @@ void actor_turn(worker *w, actor *a, cmd_list *in, record *pending)
         a->running = false;
         a->drop = a->drop || drop;
         cmds_finish(rt, &failed);
-        if (a->inbox.head || a->drop)
+        timer_set(rt, a,
+                  zo_clock_mono_ms() +
+                      RETRY_MS); /* for whatever else this turn was: an expiry, an eviction, a reload */
+        if (a->inbox.head)
             pool_schedule(rt, a);
         rt_unlock(rt);
         rt_deliver(rt, &failed);
         return;
     }
     t.rec->actor = a;
-    t.x = (zo_ctx){.rt = rt, .reader = w->reader, .scratch = w->scratch,
+    t.x = (zo_ctx){.rt = rt,
+                   .reader = w->reader,
+                   .scratch = w->scratch,
                    .events = a->kind == ACTOR_DIRECTORY ? &w->create_log : &t.rec->log};
     if (drop)
         drop_study(a);

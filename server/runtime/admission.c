@@ -1,4 +1,5 @@
-/* Admission control: bounded queues. What is over a bound is refused at once, before any work, with a time to come back. */
+/* Admission control: bounded queues. What is over a bound is refused at once, before any work, with a time to come
+ * back. */
 #include "internal.h"
 
 #include <stdio.h>
@@ -17,14 +18,16 @@ bool admit(zo_runtime *rt, zo_cmd *c, const actor *a)
         return false;
     }
     if (c->is_write && !zo_store_writable(rt->store)) {
-        refuse(c, ZO_ESTORE, 5, "the database is read-only after an I/O error; restart the daemon when the disk is sound");
+        refuse(c, ZO_ESTORE, 5,
+               "the database is read-only after an I/O error; restart the daemon when the disk is sound");
         return false;
     }
     if (a && a->n_cmds >= rt->o.max_study_commands)
         refuse(c, ZO_EBUSY, 1, "too many commands are waiting on this study");
     else if (rt->n_commands >= rt->o.max_commands)
         refuse(c, ZO_EBUSY, 1, "too many commands are waiting");
-    else if (c->bytes > rt->o.max_command_bytes - (rt->command_bytes < rt->o.max_command_bytes ? rt->command_bytes : rt->o.max_command_bytes))
+    else if (c->bytes > rt->o.max_command_bytes -
+                            (rt->command_bytes < rt->o.max_command_bytes ? rt->command_bytes : rt->o.max_command_bytes))
         refuse(c, ZO_EBUSY, 1, "the commands waiting hold too much memory");
     else
         return true;

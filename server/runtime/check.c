@@ -13,7 +13,7 @@ typedef struct checker {
     void (*report)(void *ctx, const char *line);
     void *ctx;
     bool clean;
-    zo_error err;                /* of the event at fault */
+    zo_error err; /* of the event at fault */
     zo_study *study;
     uint64_t seq;
 } checker;
@@ -84,9 +84,11 @@ static zo_status check_study(checker *c, const zo_study_row *row, zo_arena *aren
     rc = load_snapshot(c->reader, row->study, c->arith_tag, c->study, &saved_seq, &segments, &e);
     if (rc == ZO_OK && saved_seq >= rebase) {
         if ((rc = replay_from(c, row->study, saved_seq, &e)) != ZO_OK)
-            finding(c, "study %s: replay after its snapshot differs at event %llu: %s", row->id, (unsigned long long)c->seq, e.message);
+            finding(c, "study %s: replay after its snapshot differs at event %llu: %s", row->id,
+                    (unsigned long long)c->seq, e.message);
         else if (zo_study_digest(c->study) != zo_study_digest(by_log))
-            finding(c, "study %s: its snapshot at event %llu differs from the log", row->id, (unsigned long long)saved_seq);
+            finding(c, "study %s: its snapshot at event %llu differs from the log", row->id,
+                    (unsigned long long)saved_seq);
     } else if (rc != ZO_OK && rc != ZO_ENOTFOUND && rc != ZO_ECONFLICT) { /* another version or processor is no fault */
         finding(c, "study %s: its snapshot can't be read: %s", row->id, e.message);
     }
@@ -99,7 +101,8 @@ done:
     return rc;
 }
 
-zo_status zo_runtime_check(const char *path, void (*report)(void *ctx, const char *line), void *ctx, bool *clean_out, zo_error *err)
+zo_status zo_runtime_check(const char *path, void (*report)(void *ctx, const char *line), void *ctx, bool *clean_out,
+                           zo_error *err)
 {
     zo_store_opts so = {.path = path};
     checker c = {.report = report, .ctx = ctx, .clean = true};

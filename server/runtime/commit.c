@@ -1,5 +1,6 @@
-/* The end of commands: when a record has landed its commands are finished, in order; when it has failed they fail alike, and so do
- * those that had already built on it, and its studies are dropped, to be reloaded from the log at their next command. */
+/* The end of commands: when a record has landed its commands are finished, in order; when it has failed they fail
+ * alike, and so do those that had already built on it, and its studies are dropped, to be reloaded from the log at
+ * their next command. */
 #include "internal.h"
 
 void cmds_fail(cmd_list *l, const zo_error *e)
@@ -64,14 +65,17 @@ void record_fail(zo_runtime *rt, record *r, const zo_error *e, cmd_list *done)
 }
 
 /* The actor has no record in the store any more: its next one may go. */
-static void send_pending(actor *a, zo_write ***tail)
+static void send_pending(zo_runtime *rt, actor *a, zo_write ***tail)
 {
     record *r = a->pending;
 
     a->flying = r;
     a->pending = NULL;
-    if (!r)
+    if (!r) {
+        if (a->drop)
+            pool_schedule(rt, a);
         return;
+    }
     record_seal(r);
     **tail = &r->write;
     *tail = &r->write.next;
@@ -100,8 +104,8 @@ static void landed(zo_runtime *rt, record *r, zo_write ***tail, cmd_list *done)
         pool_schedule(rt, a);
     }
     for (c = r->created; c; c = c->next)
-        send_pending(c->actor, tail);
-    send_pending(a, tail);
+        send_pending(rt, c->actor, tail);
+    send_pending(rt, a, tail);
     if (a->evict && !a->flying) {
         a->wake = true;
         pool_schedule(rt, a);

@@ -21,9 +21,11 @@ zo_status zo_ctx_remember(zo_ctx *x, const zo_idempotency *reply, zo_error *err)
     /* The request's own parts live until the command is finished, which is after the write. */
     if (reply->key != t->cmd->idempotency_key && reply->key && !(copy->key = zo_arena_strdup(arena, reply->key)))
         return zo_fail_nomem(err);
-    if (reply->route != t->cmd->idempotency_route && reply->route && !(copy->route = zo_arena_strdup(arena, reply->route)))
+    if (reply->route != t->cmd->idempotency_route && reply->route &&
+        !(copy->route = zo_arena_strdup(arena, reply->route)))
         return zo_fail_nomem(err);
-    if (reply->body != t->cmd->body && reply->body && !(copy->body = zo_arena_memdup(arena, reply->body, reply->body_bytes)))
+    if (reply->body != t->cmd->body && reply->body &&
+        !(copy->body = zo_arena_memdup(arena, reply->body, reply->body_bytes)))
         return zo_fail_nomem(err);
     if (reply->headers && !(copy->headers = zo_arena_strdup(arena, reply->headers)))
         return zo_fail_nomem(err);
@@ -32,6 +34,7 @@ zo_status zo_ctx_remember(zo_ctx *x, const zo_idempotency *reply, zo_error *err)
     *op = (zo_op){.kind = ZO_OP_IDEMPOTENCY, .u.idempotency = copy};
     *t->rec->more_tail = op;
     t->rec->more_tail = &op->next;
+    t->cmd->rt.remembered = true;
     return ZO_OK;
 }
 
@@ -83,8 +86,8 @@ zo_status zo_ctx_delete(zo_ctx *x, zo_error *err)
     return ZO_OK;
 }
 
-/* The row of a study whose creation is not durable yet: readers don't see it. Creations of a tenant run on one actor, so
- * all of them are in its two records. */
+/* The row of a study whose creation is not durable yet: readers don't see it. Creations of a tenant run on one actor,
+ * so all of them are in its two records. */
 static bool find_undurable(turn *t, const char *name, zo_study_row *out, bool *nomem)
 {
     zo_runtime *rt = t->w->rt;
@@ -107,7 +110,8 @@ static bool find_undurable(turn *t, const char *name, zo_study_row *out, bool *n
             out->spec = zo_arena_strdup(s, r->spec);
             out->title = r->title ? zo_arena_strdup(s, r->title) : NULL;
             out->metadata = r->metadata ? zo_arena_strdup(s, r->metadata) : NULL;
-            *nomem = !out->id || !out->name || !out->spec || (r->title && !out->title) || (r->metadata && !out->metadata);
+            *nomem =
+                !out->id || !out->name || !out->spec || (r->title && !out->title) || (r->metadata && !out->metadata);
             found = true;
         }
     }
@@ -129,7 +133,8 @@ zo_status zo_ctx_create(zo_ctx *x, zo_study_row *row, zo_study *study, zo_study_
 
     ZO_ASSERT(t->a && t->a->kind == ACTOR_DIRECTORY);
     if (row->name && find_undurable(t, row->name, existing_out, &nomem))
-        return nomem ? zo_fail_nomem(err) : zo_fail(err, ZO_ECONFLICT, "/name", "the name is taken by study %s", existing_out->id);
+        return nomem ? zo_fail_nomem(err)
+                     : zo_fail(err, ZO_ECONFLICT, "/name", "the name is taken by study %s", existing_out->id);
     if (row->name) {
         zo_error ignored;
 
@@ -163,7 +168,6 @@ zo_status zo_ctx_create(zo_ctx *x, zo_study_row *row, zo_study *study, zo_study_
         goto nomem;
     n->resolved = true;
     n->held = true;
-    n->flying = t->rec;
     n->lane = zo_study_solver(study)->cost == ZO_COST_MODEL ? LANE_LONG : LANE_SHORT;
 
     rt_lock(rt);
@@ -172,10 +176,12 @@ zo_status zo_ctx_create(zo_ctx *x, zo_study_row *row, zo_study *study, zo_study_
         goto nomem;
     }
     n->study = study;
+    n->flying = t->rec;
     op->log = *x->events; /* taken */
     *x->events = (zo_events){0};
     *t->rec->created_tail = op;
     t->rec->created_tail = &op->next;
+    t->rec->n_created++;
     actor_link(rt, n);
     dir_put(rt, by_id, n);
     n->by_key = by_id;

@@ -1,8 +1,9 @@
 /* The directory: which actor answers to an id or a name.
  *
- * A study that is not in memory gets an actor at its first command, known by the string it was asked for; a worker finds its row
- * (actor_resolve). If that row turns out to belong to an actor that is there already (asked for by its id and by its name at once),
- * the newcomer's commands move over and it vanishes. Evicted actors leave no trace here: idle studies cost disk, not memory. */
+ * A study that is not in memory gets an actor at its first command, known by the string it was asked for; a worker
+ * finds its row (actor_resolve). If that row turns out to belong to an actor that is there already (asked for by its id
+ * and by its name at once), the newcomer's commands move over and it vanishes. Evicted actors leave no trace here: idle
+ * studies cost disk, not memory. */
 #include "internal.h"
 
 #include <string.h>

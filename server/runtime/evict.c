@@ -1,10 +1,10 @@
-/* Memory: which studies stay resident. Least recently used first, a study is snapshotted and dropped when it was idle for
- * evict_idle_s or when all together are above max_resident_bytes.
+/* Memory: which studies stay resident. Least recently used first, a study is snapshotted and dropped when it was idle
+ * for evict_idle_s or when all together are above max_resident_bytes.
  *
- * Idle eviction leaves a study alone while it has a deadline (a running lease or a limit of seconds). Memory eviction takes such
- * studies last; then the actor stays behind without its study, and its deadline reloads it. As after a restart a running trial then
- * gets a full new lease: under memory pressure leases can last longer, never shorter. The study used last is never taken for
- * memory, so one study above the limit works, alone. */
+ * Idle eviction leaves a study alone while it has a deadline (a running lease or a limit of seconds). Memory eviction
+ * takes such studies last; then the actor stays behind without its study, and its deadline reloads it. As after a
+ * restart a running trial then gets a full new lease: under memory pressure leases can last longer, never shorter. The
+ * study used last is never taken for memory, so one study above the limit works, alone. */
 #include "internal.h"
 
 static void list_remove(zo_runtime *rt, actor *a)

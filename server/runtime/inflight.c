@@ -1,6 +1,6 @@
-/* Idempotency keys. A key is "in flight" from its command's first run until that command is finished, that is, durable: in
- * between the log does not know it yet. The set is asked before the log, and a key enters it in the same step, so of two
- * commands with one key exactly one runs. */
+/* Idempotency keys. A key is "in flight" from its command's first run until that command is finished, that is, durable:
+ * in between the log does not know it yet. The set is asked before the log, and a key enters it in the same step, so of
+ * two commands with one key exactly one runs. */
 #include "internal.h"
 
 #include <string.h>
@@ -54,8 +54,8 @@ bool key_check(turn *t, zo_cmd *c)
         return true;
     }
     zo_arena_reset(t->w->scratch);
-    c->status = zo_reader_idempotency(t->w->reader, c->rt.tenant, c->idempotency_key, c->idempotency_route, c->body, c->body_bytes,
-                                      zo_clock_wall_ms(), t->w->scratch, &stored, &c->err);
+    c->status = zo_reader_idempotency(t->w->reader, c->rt.tenant, c->idempotency_key, c->idempotency_route, c->body,
+                                      c->body_bytes, zo_clock_wall_ms(), t->w->scratch, &stored, &c->err);
     if (c->status == ZO_ENOTFOUND) {
         c->status = ZO_OK;
         c->err = (zo_error){0};

@@ -1,12 +1,14 @@
 /* What the files of the runtime share: actors, records, lanes, and the one lock.
  *
- * One mutex guards the directory, the lanes' queues, the timers' heap and each actor's bookkeeping; it is held for list operations
- * only. A study itself needs no lock: between taking an actor off a lane's queue and giving it back, one worker owns it.
+ * One mutex guards the directory, the lanes' queues, the timers' heap and each actor's bookkeeping; it is held for list
+ * operations only. A study itself needs no lock: between taking an actor off a lane's queue and giving it back, one
+ * worker owns it.
  *
- * A turn is one such ownership. What its commands write is gathered in one record, which becomes one zo_write. An actor has at most one
- * record in the store ("flying"); later turns add to a second one ("pending") that leaves as soon as the first has landed. So
- * a failed commit can never be followed by a later one of the same study, the log has no gap, and a busy study makes few, large writes.
- * Replies wait in the record whose effects they show: in pending if there is one, else in flying, else they go out at once. */
+ * A turn is one such ownership. What its commands write is gathered in one record, which becomes one zo_write. An actor
+ * has at most one record in the store ("flying"); later turns add to a second one ("pending") that leaves as soon as
+ * the first has landed. So a failed commit can never be followed by a later one of the same study, the log has no gap,
+ * and a busy study makes few, large writes. Replies wait in the record whose effects they show: in pending if there is
+ * one, else in flying, else they go out at once. */
 #ifndef ZO_RUNTIME_INTERNAL_H
 #define ZO_RUNTIME_INTERNAL_H
 
@@ -24,10 +26,11 @@ typedef struct turn turn;
 typedef struct loader loader;
 
 enum {
-    TURN_COMMANDS = 64,          /* an actor yields after so many commands ... */
-    TURN_NS = 1000000,           /* ... or so long */
-    SNAPSHOT_SEGMENTS = 2,       /* saved per turn at most */
-    SNAPSHOT_MIN_EVENTS = 64,    /* fewer new events than this are replayed faster than a snapshot is written and read */
+    TURN_COMMANDS = 64,       /* an actor yields after so many commands ... */
+    TURN_NS = 1000000,        /* ... or so long */
+    RETRY_MS = 1000,          /* after want of memory */
+    SNAPSHOT_SEGMENTS = 2,    /* saved per turn at most */
+    SNAPSHOT_MIN_EVENTS = 64, /* fewer new events than this are replayed faster than a snapshot is written and read */
     KEY_BUCKETS = 1024,
     NAME_MAX_BYTES = 64,
 };
@@ -77,7 +80,7 @@ static inline zo_cmd *cmds_pop(cmd_list *l)
 }
 
 /* ---- records ---- */
-typedef struct created_op {      /* one creation inside a directory's record; in the record's arena */
+typedef struct created_op { /* one creation inside a directory's record; in the record's arena */
     struct created_op *next;
     actor *actor;
     zo_op create, events;
@@ -89,25 +92,27 @@ struct record {
     zo_write write;
     record *next_free;
     actor *actor;
-    zo_events log;               /* of the actor's study */
+    zo_events log; /* of the actor's study */
     zo_op events, update, delete_op;
-    zo_study_row update_row;     /* strings in the arena or static; NULL: unchanged */
+    zo_study_row update_row; /* strings in the arena or static; NULL: unchanged */
     bool updates, deletes;
-    zo_op *more, **more_tail;    /* replies to remember and snapshot parts, in the arena */
+    zo_op *more, **more_tail; /* replies to remember and snapshot parts, in the arena */
     created_op *created, **created_tail;
-    void **blobs; size_t n_blobs, cap_blobs; /* snapshot bodies, freed on landing */
+    size_t n_created;
+    void **blobs;
+    size_t n_blobs, cap_blobs; /* snapshot bodies, freed on landing */
     bool saves_head;
-    uint64_t saved_seq;          /* if saves_head */
-    size_t saved_segments;       /* after it has landed; 0: unchanged */
+    uint64_t saved_seq;    /* if saves_head */
+    size_t saved_segments; /* after it has landed; 0: unchanged */
     zo_arena *arena;
-    cmd_list cmds;               /* finished when it lands */
+    cmd_list cmds; /* finished when it lands */
 };
 
 /* ---- actors ---- */
 typedef enum actor_kind { ACTOR_STUDY, ACTOR_DIRECTORY } actor_kind;
 typedef enum lane_kind { LANE_SHORT, LANE_LONG, LANE_COUNT } lane_kind;
 
-typedef struct dir_entry {       /* one name or id of an actor */
+typedef struct dir_entry { /* one name or id of an actor */
     struct dir_entry *next;
     uint64_t hash;
     int64_t tenant;
@@ -118,39 +123,39 @@ typedef struct dir_entry {       /* one name or id of an actor */
 
 struct actor {
     /* under the lock */
-    actor *run_next;             /* in a lane's queue */
+    actor *run_next; /* in a lane's queue */
     actor *all_prev, *all_next, *lru_prev, *lru_next;
     actor_kind kind;
     lane_kind lane;
     int64_t tenant;
     dir_entry *by_key, *by_name; /* by_key: what it was first asked for, later its id */
     cmd_list inbox;
-    size_t n_cmds;               /* unfinished commands of all stages: admission */
+    size_t n_cmds; /* unfinished commands of all stages: admission */
     bool scheduled, running, wake;
-    bool resolved;               /* row is valid; by_key is the id */
+    bool resolved; /* row is valid; by_key is the id */
     bool in_lru;
-    bool held;                   /* created by a directory turn that is not over: must not run yet */
-    bool drop;                   /* a commit failed: the study in memory is not what the log says */
-    bool deleted;                /* durably */
-    bool evict;                  /* snapshot and leave memory */
-    bool counted_evict;          /* its bytes are in rt->evicting_bytes */
+    bool held;    /* created by a directory turn that is not over: must not run yet */
+    bool drop;    /* the study in memory is not what the log says or will say once flying has landed: no turn before */
+    bool deleted; /* durably */
+    bool evict;   /* snapshot and leave memory */
+    bool counted_evict; /* its bytes are in rt->evicting_bytes */
     zo_error drop_err;
     record *flying, *pending;
-    int64_t deadline;            /* its key in the heap, if heap_index != SIZE_MAX; may be early, never late */
+    int64_t deadline; /* its key in the heap, if heap_index != SIZE_MAX; may be early, never late */
     size_t heap_index;
     int64_t used_ms, next_deadline_ms;
-    size_t bytes;                /* resident memory as last measured */
-    zo_study_row row;            /* immutable strings in row_block; title and metadata change under the lock */
+    size_t bytes;     /* resident memory as last measured */
+    zo_study_row row; /* immutable strings in row_block; title and metadata change under the lock */
     char *row_block, *title, *metadata;
-    uint64_t saved_seq;          /* last event inside the durable head; 0: none */
+    uint64_t saved_seq; /* last event inside the durable head; 0: none */
     size_t saved_segments;
-    bool saving;                 /* a head or segment is in flying or pending */
+    bool saving; /* a head or segment is in flying or pending */
     /* owned by the worker that runs it */
     zo_study *study;
     loader *load;
     cmd_list parked;
-    bool deleting;               /* a delete is on its way to the log */
-    bool reloaded;               /* no turn has seen it since */
+    bool deleting; /* a delete is on its way to the log */
+    bool reloaded; /* no turn has seen it since */
 };
 
 /* ---- workers ---- */
@@ -158,8 +163,8 @@ typedef struct lane {
     pthread_cond_t cond;
     actor *head, *tail;
     cmd_list queries;
-    unsigned n_idle, n_woken;    /* waiting; signalled but not yet awake */
-    bool query_turn;             /* the two kinds alternate */
+    unsigned n_idle, n_woken; /* waiting; signalled but not yet awake */
+    bool query_turn;          /* the two kinds alternate */
 } lane;
 
 struct worker {
@@ -169,18 +174,20 @@ struct worker {
     bool started;
     zo_reader *reader;
     zo_arena *scratch;
-    record *spare;               /* so that a turn that writes nothing takes no lock for a record */
-    zo_events create_log;        /* x->events of a directory command */
+    record *spare;        /* so that a turn that writes nothing takes no lock for a record */
+    zo_events create_log; /* x->events of a directory command */
 };
 
-struct turn {                    /* what zo_ctx really is */
+struct turn { /* what zo_ctx really is */
     zo_ctx x;
     worker *w;
     actor *a;
-    record *rec;                 /* pending, or the worker's spare */
+    record *rec; /* pending, or the worker's spare */
     zo_cmd *cmd;
     cmd_list in, done;
     bool draining, no_waiting, save_failed;
+    bool undo; /* nothing of this turn may stay */
+    bool tick_failed;
     /* as they were when the turn began */
     bool evict, saving;
     uint64_t saved_seq;
@@ -200,24 +207,24 @@ struct zo_runtime {
     struct loop_handles *handles;
     _Atomic bool draining, no_waiting;
 
-    dir_entry **dir;             /* hash table, n_dir a power of two */
+    dir_entry **dir; /* hash table, n_dir a power of two */
     size_t n_dir, dir_used;
     actor *all;
     size_t n_actors;
-    actor *lru_head, *lru_tail;  /* resident studies, most recently used first */
+    actor *lru_head, *lru_tail; /* resident studies, most recently used first */
     size_t n_resident, resident_bytes, evicting_bytes;
 
-    actor **heap;                /* by deadline */
+    actor **heap; /* by deadline */
     size_t n_heap, cap_heap;
-    int64_t armed_ms;            /* what the loop's timer is set to; INT64_MAX: nothing */
+    int64_t armed_ms; /* what the loop's timer is set to; INT64_MAX: nothing */
 
-    zo_cmd *keys[KEY_BUCKETS];   /* Idempotency-Keys in flight */
+    zo_cmd *keys[KEY_BUCKETS]; /* Idempotency-Keys in flight */
     size_t n_commands, command_bytes;
-    cmd_list refused;            /* [loop] finished at the next flush */
+    cmd_list refused; /* [loop] finished at the next flush */
     record *free_records;
     size_t n_free_records;
 
-    int drain_phase;             /* 0 no, 1 finishing commands, 2 evicting studies, 3 done */
+    int drain_phase; /* 0 no, 1 finishing commands, 2 evicting studies, 3 done */
     void (*drained)(void *ctx);
     void *drained_ctx;
 };
@@ -240,23 +247,24 @@ static inline zo_now rt_now(void)
 /* directory.c */
 zo_status dir_init(zo_runtime *rt, zo_error *err);
 void dir_fini(zo_runtime *rt);
-actor *dir_find(zo_runtime *rt, int64_t tenant, const char *key);                                             /* L */
+actor *dir_find(zo_runtime *rt, int64_t tenant, const char *key); /* L */
 dir_entry *dir_entry_new(int64_t tenant, const char *key);
-void dir_put(zo_runtime *rt, dir_entry *e, actor *a);          /* L; takes e, replacing an entry of the same key */
-void dir_forget(zo_runtime *rt, actor *a);                     /* L; removes the entries that lead to a */
+void dir_put(zo_runtime *rt, dir_entry *e, actor *a); /* L; takes e, replacing an entry of the same key */
+void dir_forget(zo_runtime *rt, actor *a);            /* L; removes the entries that lead to a */
 actor *actor_new(zo_runtime *rt, actor_kind kind, int64_t tenant);
-void actor_link(zo_runtime *rt, actor *a);                     /* L */
-void actor_unlink(zo_runtime *rt, actor *a);                   /* L; out of directory, timers, LRU; not freed */
-void actor_free(actor *a);                                     /* after actor_unlink; frees a resident study too */
+void actor_link(zo_runtime *rt, actor *a);   /* L */
+void actor_unlink(zo_runtime *rt, actor *a); /* L; out of directory, timers, LRU; not freed */
+void actor_free(actor *a);                   /* after actor_unlink; frees a resident study too */
 zo_status actor_set_row(actor *a, const zo_study_row *row, zo_error *err); /* copies */
-/* Find the row of an actor known by a name only. False: the actor was merged into another one or failed, the turn is over. */
+/* Find the row of an actor known by a name only. False: the actor was merged into another one or failed, the turn is
+ * over. */
 bool actor_resolve(turn *t);
 
 /* pool.c */
 zo_status pool_start(zo_runtime *rt, zo_error *err);
 void pool_stop(zo_runtime *rt);
-void pool_schedule(zo_runtime *rt, actor *a);                  /* L; queues a unless it is queued, held or running */
-void pool_wake(zo_runtime *rt);                                /* L; signal idle workers if there is work */
+void pool_schedule(zo_runtime *rt, actor *a); /* L; queues a unless it is queued, held or running */
+void pool_wake(zo_runtime *rt);               /* L; signal idle workers if there is work */
 
 /* actor.c */
 void actor_turn(worker *w, actor *a, cmd_list *in, record *pending); /* a->running is set */
@@ -267,47 +275,49 @@ void wait_park(turn *t, zo_cmd *c);
 /* Run again what must be: after a change all, else those whose time is over, whose client left, or all at drain. */
 void wait_rerun(turn *t, bool changed);
 int64_t wait_deadline(const actor *a);
-void turn_run_one(turn *t, zo_cmd *c, bool timed_out);         /* actor.c */
+void turn_run_one(turn *t, zo_cmd *c, bool timed_out); /* actor.c */
 
 /* record.c */
-record *record_get(zo_runtime *rt, zo_error *err);             /* takes the lock */
-void record_put(zo_runtime *rt, record *r);                    /* L; must hold no commands */
+record *record_get(zo_runtime *rt, zo_error *err); /* takes the lock */
+void record_put(zo_runtime *rt, record *r);        /* L; must hold no commands */
 void record_destroy(record *r);
 bool record_has_effect(const record *r);
 zo_arena *record_arena(record *r, zo_error *err);
-void record_seal(record *r);                                   /* lay out write.ops */
+void record_seal(record *r);                                                   /* lay out write.ops */
 void record_set_state(record *r, actor *a, const char *state, int64_t now_ms); /* L */
-zo_status record_add_snapshot(record *r, int64_t study, uint32_t part, uint64_t seq, char *body, size_t bytes, zo_error *err);
+zo_status record_add_snapshot(record *r, int64_t study, uint32_t part, uint64_t seq, char *body, size_t bytes,
+                              zo_error *err);
 
 /* commit.c */
 void cmds_fail(cmd_list *l, const zo_error *e);
-void cmds_finish(zo_runtime *rt, cmd_list *l);                 /* L; accounting; then call rt_deliver without the lock */
-void rt_deliver(zo_runtime *rt, cmd_list *l);                  /* calls o.finished */
-void record_fail(zo_runtime *rt, record *r, const zo_error *e, cmd_list *done); /* L; drops its actors, takes its commands */
+void cmds_finish(zo_runtime *rt, cmd_list *l); /* L; accounting; then call rt_deliver without the lock */
+void rt_deliver(zo_runtime *rt, cmd_list *l);  /* calls o.finished */
+void record_fail(zo_runtime *rt, record *r, const zo_error *e,
+                 cmd_list *done); /* L; drops its actors, takes its commands */
 
 /* inflight.c: Idempotency-Keys. True: the command must not run (its status or reply is set). */
 bool key_check(turn *t, zo_cmd *c);
-void key_release(zo_runtime *rt, zo_cmd *c);                   /* L */
+void key_release(zo_runtime *rt, zo_cmd *c); /* L */
 
 /* load.c */
 typedef enum load_result { LOAD_DONE, LOAD_MORE, LOAD_FAILED } load_result;
 load_result load_step(turn *t, zo_error *err);
 void load_free(loader *l);
-zo_status load_snapshot(zo_reader *r, int64_t study, uint64_t arith_tag, zo_study *s, uint64_t *seq_out, size_t *segments_out,
-                        zo_error *err);
+zo_status load_snapshot(zo_reader *r, int64_t study, uint64_t arith_tag, zo_study *s, uint64_t *seq_out,
+                        size_t *segments_out, zo_error *err);
 
 /* snapshot.c */
-void snapshot_step(turn *t);                                   /* add the next parts to the record */
-bool snapshot_is_current(const turn *t);                       /* good enough to drop the study */
+void snapshot_step(turn *t);             /* add the next parts to the record */
+bool snapshot_is_current(const turn *t); /* good enough to drop the study */
 
 /* evict.c */
-void evict_touch(zo_runtime *rt, actor *a, int64_t now_ms);    /* L */
-void evict_remove(zo_runtime *rt, actor *a);                   /* L */
-void evict_set_bytes(zo_runtime *rt, actor *a, size_t bytes);  /* L */
-void evict_for_memory(zo_runtime *rt);                         /* L */
-void evict_idle(zo_runtime *rt, int64_t now_ms);               /* [loop] takes the lock */
-void evict_request(zo_runtime *rt, actor *a);                  /* L */
-void evict_cancel(zo_runtime *rt, actor *a);                   /* L */
+void evict_touch(zo_runtime *rt, actor *a, int64_t now_ms);   /* L */
+void evict_remove(zo_runtime *rt, actor *a);                  /* L */
+void evict_set_bytes(zo_runtime *rt, actor *a, size_t bytes); /* L */
+void evict_for_memory(zo_runtime *rt);                        /* L */
+void evict_idle(zo_runtime *rt, int64_t now_ms);              /* [loop] takes the lock */
+void evict_request(zo_runtime *rt, actor *a);                 /* L */
+void evict_cancel(zo_runtime *rt, actor *a);                  /* L */
 
 /* timers.c */
 zo_status timers_reserve(zo_runtime *rt, zo_error *err);       /* L; room for one more actor */
@@ -317,7 +327,7 @@ void timer_fire(zo_runtime *rt, int64_t now_ms);               /* [loop] */
 void loop_wake(zo_runtime *rt);                                /* [any] */
 
 /* admission.c */
-bool admit(zo_runtime *rt, zo_cmd *c, const actor *a);         /* L; false: status is set */
+bool admit(zo_runtime *rt, zo_cmd *c, const actor *a); /* L; false: status is set */
 void refuse(zo_cmd *c, zo_status status, double retry_after_s, const char *why);
 
 #endif

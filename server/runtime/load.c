@@ -1,9 +1,9 @@
-/* Loading a study (contract.md part 1.1). R1: the newest snapshot, then the events after it. R2: without one that fits, the whole log,
- * each ask executed again and compared. R3: where R2 differs, the log as data and the finished points told to a fresh solver; that
- * makes a REBASED event, which goes to the log with the first turn.
+/* Loading a study (contract.md part 1.1). R1: the newest snapshot, then the events after it. R2: without one that fits,
+ * the whole log, each ask executed again and compared. R3: where R2 differs, the log as data and the finished points
+ * told to a fresh solver; that makes a REBASED event, which goes to the log with the first turn.
  *
- * A long log is replayed in slices, so that the other actors of the lane get their turns; after the first slice it moves to the long
- * lane. Nothing else touches the study meanwhile: its commands wait in the inbox. */
+ * A long log is replayed in slices, so that the other actors of the lane get their turns; after the first slice it
+ * moves to the long lane. Nothing else touches the study meanwhile: its commands wait in the inbox. */
 #include "internal.h"
 
 #include <string.h>
@@ -15,13 +15,13 @@ struct loader {
     zo_arena *arena;
     zo_spec spec;
     zo_study *study;
-    uint64_t after;              /* last event applied */
+    uint64_t after; /* last event applied */
     bool use_snapshot, as_data;
     uint64_t saved_seq;
     size_t saved_segments;
     uint64_t replayed;
     int64_t start_ns;
-    char reason[96];             /* of the rebase */
+    char reason[96]; /* of the rebase */
     /* of one slice */
     int64_t slice_end_ns;
     unsigned until_clock;
@@ -51,8 +51,8 @@ static zo_status read_part(zo_reader *r, int64_t study, uint32_t part, zo_bundle
     return rc;
 }
 
-zo_status load_snapshot(zo_reader *r, int64_t study, uint64_t arith_tag, zo_study *s, uint64_t *seq_out, size_t *segments_out,
-                        zo_error *err)
+zo_status load_snapshot(zo_reader *r, int64_t study, uint64_t arith_tag, zo_study *s, uint64_t *seq_out,
+                        size_t *segments_out, zo_error *err)
 {
     zo_bundle b;
     size_t n = 0;
@@ -91,7 +91,8 @@ static zo_status start_from_log(turn *t, loader *l, zo_error *err)
     l->use_snapshot = false;
     l->saved_seq = 0;
     l->saved_segments = 0;
-    if ((rc = fresh(l, err)) != ZO_OK || (rc = zo_reader_last_rebase(t->w->reader, t->a->row.study, &rebase, err)) != ZO_OK)
+    if ((rc = fresh(l, err)) != ZO_OK ||
+        (rc = zo_reader_last_rebase(t->w->reader, t->a->row.study, &rebase, err)) != ZO_OK)
         return rc;
     if (l->as_data)
         zo_study_begin_data_replay(l->study, UINT64_MAX);
@@ -115,8 +116,7 @@ static zo_status start(turn *t, loader *l, zo_error *err)
     if ((rc = zo_reader_study(t->w->reader, a->tenant, a->row.id, l->arena, &row, err)) != ZO_OK ||
         (rc = actor_set_row(a, &row, err)) != ZO_OK ||
         (rc = zo_spec_decode_text(row.spec, strlen(row.spec), l->arena, &l->spec, err)) != ZO_OK ||
-        (rc = fresh(l, err)) != ZO_OK ||
-        (rc = zo_reader_last_rebase(t->w->reader, row.study, &rebase, err)) != ZO_OK)
+        (rc = fresh(l, err)) != ZO_OK || (rc = zo_reader_last_rebase(t->w->reader, row.study, &rebase, err)) != ZO_OK)
         return rc;
     rc = load_snapshot(t->w->reader, row.study, t->w->rt->arith_tag, l->study, &l->saved_seq, &l->saved_segments, &why);
     if (rc == ZO_OK && l->saved_seq >= rebase) {
@@ -152,11 +152,13 @@ static zo_status apply(void *ctx, const zo_event *e)
 static zo_status fall_back(turn *t, loader *l, zo_error *err)
 {
     if (l->use_snapshot) {
-        zo_log(ZO_WARN, "snapshot-unused", "study=%s seq=%llu reason=\"%s\"", t->a->row.id, (unsigned long long)l->after, err->message);
+        zo_log(ZO_WARN, "snapshot-unused", "study=%s seq=%llu reason=\"%s\"", t->a->row.id,
+               (unsigned long long)l->after, err->message);
         return start_from_log(t, l, err);
     }
     if (!l->as_data && err->code == ZO_ECONFLICT) {
-        zo_log(ZO_WARN, "rebase", "study=%s seq=%llu reason=\"%s\"", t->a->row.id, (unsigned long long)l->after, err->message);
+        zo_log(ZO_WARN, "rebase", "study=%s seq=%llu reason=\"%s\"", t->a->row.id, (unsigned long long)l->after,
+               err->message);
         l->as_data = true;
         memcpy(l->reason, err->message, sizeof l->reason - 1);
         return start_from_log(t, l, err);
@@ -178,7 +180,10 @@ static void finish(turn *t, loader *l)
     a->lane = zo_study_solver(a->study)->cost == ZO_COST_MODEL ? LANE_LONG : LANE_SHORT;
     zo_count(&zo_metric.replays, 1);
     if (l->replayed > 10000 || l->as_data)
-        zo_log(ZO_INFO, "load", "study=%s level=R%d events=%llu ms=%lld", a->row.id, l->as_data ? 3 : l->use_snapshot ? 1 : 2,
+        zo_log(ZO_INFO, "load", "study=%s level=R%d events=%llu ms=%lld", a->row.id,
+               l->as_data        ? 3
+               : l->use_snapshot ? 1
+                                 : 2,
                (unsigned long long)l->replayed, (long long)ms);
     load_free(l);
     a->load = NULL;

@@ -1,9 +1,10 @@
-/* The worker pool: two lanes of threads, each with its queue of actors that have something to do. The short lane answers asks and
- * tells; the long one (niced, or SCHED_IDLE) runs solvers whose ask may take long and replays long logs, so that neither delays the
- * other. A worker takes an actor with all its waiting commands, gives it a turn, and puts it back at the end of the queue.
+/* The worker pool: two lanes of threads, each with its queue of actors that have something to do. The short lane
+ * answers asks and tells; the long one (niced, or SCHED_IDLE) runs solvers whose ask may take long and replays long
+ * logs, so that neither delays the other. A worker takes an actor with all its waiting commands, gives it a turn, and
+ * puts it back at the end of the queue.
  *
- * Hand-over: the loop queues without waking anybody; one signal per flush wakes one worker, which wakes the next if there is
- * more than one actor's work. So the loop pays for one futex call at most, however many commands came in. */
+ * Hand-over: the loop queues without waking anybody; one signal per flush wakes one worker, which wakes the next if
+ * there is more than one actor's work. So the loop pays for one futex call at most, however many commands came in. */
 #include "internal.h"
 
 #include <errno.h>
@@ -18,6 +19,9 @@ void pool_schedule(zo_runtime *rt, actor *a)
     lane *l;
 
     if (a->scheduled || a->running || a->held) /* while it runs, a->lane is the worker's */
+        return;
+    if (a->drop &&
+        a->flying) /* it must be reloaded from a log that has the record in flight: landed() comes back to it */
         return;
     l = &rt->lanes[a->lane];
     a->scheduled = true;

@@ -31,6 +31,7 @@ static void release_contents(record *r)
     for (size_t i = 0; i < r->n_blobs; i++)
         zo_free(r->blobs[i]);
     r->created = NULL;
+    r->n_created = 0;
     r->n_blobs = 0;
 }
 
@@ -58,7 +59,8 @@ void record_put(zo_runtime *rt, record *r)
     zo_events_clear(&r->log);
     if (r->arena)
         zo_arena_reset(r->arena);
-    *r = (record){.log = r->log, .arena = r->arena, .blobs = r->blobs, .cap_blobs = r->cap_blobs, .next_free = rt->free_records};
+    *r = (record){
+        .log = r->log, .arena = r->arena, .blobs = r->blobs, .cap_blobs = r->cap_blobs, .next_free = rt->free_records};
     rt->free_records = r;
     rt->n_free_records++;
 }
@@ -126,7 +128,8 @@ void record_set_state(record *r, actor *a, const char *state, int64_t now_ms)
     r->update_row.revision = a->row.revision;
 }
 
-zo_status record_add_snapshot(record *r, int64_t study, uint32_t part, uint64_t seq, char *body, size_t bytes, zo_error *err)
+zo_status record_add_snapshot(record *r, int64_t study, uint32_t part, uint64_t seq, char *body, size_t bytes,
+                              zo_error *err)
 {
     zo_arena *arena = record_arena(r, err);
     zo_op *op = arena ? zo_arena_alloc(arena, sizeof *op) : NULL;

@@ -10,7 +10,7 @@ static const char directory_key[] = "/directory"; /* no id or name has a slash *
 
 /* The loop's handles outlive the runtime until their close callbacks have run. */
 struct loop_handles {
-    zo_runtime *rt;              /* NULL once it is freed */
+    zo_runtime *rt; /* NULL once it is freed */
     uv_prepare_t flush;
     uv_timer_t deadline, idle;
     uv_async_t wake;
@@ -162,7 +162,8 @@ zo_status zo_runtime_start(zo_runtime *rt, const zo_runtime_opts *o, zo_error *e
     if (!rt->o.snapshot_every_events)
         rt->o.snapshot_every_events = 20000;
     rt->arith_tag = zo_arith_tag();
-    if ((rc = dir_init(rt, err)) != ZO_OK || (rc = open_handles(rt, err)) != ZO_OK || (rc = pool_start(rt, err)) != ZO_OK)
+    if ((rc = dir_init(rt, err)) != ZO_OK || (rc = open_handles(rt, err)) != ZO_OK ||
+        (rc = pool_start(rt, err)) != ZO_OK)
         return rc;
     rt->started = true;
     return ZO_OK;

@@ -1,6 +1,6 @@
-/* Snapshots: closed segments of the trial table, each stored once, and the head (solver, counters, open trials). They are a cache:
- * whatever goes wrong here costs a longer replay and nothing else. One step adds a few segments or the head to the turn's
- * record, so a long table is saved over many turns, with commands in between. */
+/* Snapshots: closed segments of the trial table, each stored once, and the head (solver, counters, open trials). They
+ * are a cache: whatever goes wrong here costs a longer replay and nothing else. One step adds a few segments or the
+ * head to the turn's record, so a long table is saved over many turns, with commands in between. */
 #include "internal.h"
 
 #include "codec/safetensors.h"

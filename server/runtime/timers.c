@@ -1,6 +1,7 @@
-/* Deadlines: a binary heap of actors by the monotonic time of their next lease expiry, end by seconds, or long-poll's end. One
- * timer of the loop follows its top. A key may be too early (a tell has removed the oldest lease): the actor then just has an
- * empty turn and enters its next time. It is never too late. That spares the heap one move per command. */
+/* Deadlines: a binary heap of actors by the monotonic time of their next lease expiry, end by seconds, or long-poll's
+ * end. One timer of the loop follows its top. A key may be too early (a tell has removed the oldest lease): the actor
+ * then just has an empty turn and enters its next time. It is never too late. That spares the heap one move per
+ * command. */
 #include "internal.h"
 
 static void put_at(zo_runtime *rt, size_t i, actor *a)

@@ -1,6 +1,6 @@
-/* Parked commands: long-polls that found nothing to do. They run again, oldest first, after any change of their study, for the
- * last time at their deadline or at drain, and once with gone set when their client has left. The list belongs to the actor and is
- * touched by the worker that runs it; the loop only sets flags and schedules the actor. */
+/* Parked commands: long-polls that found nothing to do. They run again, oldest first, after any change of their study,
+ * for the last time at their deadline or at drain, and once with gone set when their client has left. The list belongs
+ * to the actor and is touched by the worker that runs it; the loop only sets flags and schedules the actor. */
 #include "internal.h"
 
 void wait_park(turn *t, zo_cmd *c)
