@@ -97,7 +97,9 @@ typedef struct fx {
     zo_store *store;
     zo_runtime *rt;
     zo_runtime_opts opts;
+    zo_store_opts store_opts;                /* vfs NULL: the one above */
     pthread_mutex_t mu;
+    pthread_cond_t changed;                  /* a command was finished */
     unsigned n_finished;
     bool drained;
 } fx;
@@ -112,7 +114,7 @@ struct cmd {
     zo_error err;
     uint64_t number, seq, digest, n_trials;
     size_t count;                            /* to ask */
-    double value;
+    double value, x[4];                      /* x: where the first trial of an ask lies */
     const char *name, *spec;                 /* to create */
     char id[32];
     bool finished, timed_out, gone, repeated;
@@ -139,6 +141,7 @@ static inline void on_finished(zo_cmd *list, void *ctx)
         m->order = f->n_finished++;
         m->finished = true; /* m may vanish from here on */
     }
+    pthread_cond_broadcast(&f->changed);
     pthread_mutex_unlock(&f->mu);
     uv_async_send(&f->done);
 }
@@ -148,27 +151,65 @@ static inline void on_done(uv_async_t *a)
     (void)a;
 }
 
+/* Run what is left on the loop (closing handles) and close it. */
+static inline void fx_close_handle(uv_handle_t *h, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(h))
+        uv_close(h, NULL);
+}
+
+static inline void fx_close_loop(fx *f)
+{
+    uv_walk(&f->loop, fx_close_handle, NULL);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+}
+
+/* All or nothing, for tests that let it fail. */
+static inline zo_status fx_try_start(fx *f, zo_error *err)
+{
+    zo_store_opts so = f->store_opts;
+    zo_status rc;
+
+    so.path = f->path;
+    so.create = so.migrate = true;
+    so.committed = zo_runtime_committed;
+    if (!so.vfs)
+        so.vfs = fault_vfs_name();
+    if ((rc = zo_runtime_new(&f->rt, err)) != ZO_OK)
+        return rc;
+    so.ctx = f->rt;
+    uv_loop_init(&f->loop);
+    uv_async_init(&f->loop, &f->done, on_done);
+    f->drained = false;
+    f->store = NULL;
+    if ((rc = zo_store_open(&so, &f->store, err)) == ZO_OK) {
+        f->opts.store = f->store;
+        f->opts.loop = &f->loop;
+        f->opts.finished = on_finished;
+        f->opts.ctx = f;
+        rc = zo_runtime_start(f->rt, &f->opts, err);
+    }
+    if (rc == ZO_OK)
+        return ZO_OK;
+    zo_runtime_stop(f->rt);
+    zo_store_close(f->store);
+    zo_runtime_free(f->rt);
+    fx_close_loop(f);
+    return rc;
+}
+
 static inline void fx_start(fx *f)
 {
     zo_error err = {0};
-    zo_store_opts so = {.path = f->path, .create = true, .migrate = true, .vfs = fault_vfs_name(), .committed = zo_runtime_committed};
 
-    assert_int_equal(zo_runtime_new(&f->rt, &err), ZO_OK);
-    so.ctx = f->rt;
-    if (zo_store_open(&so, &f->store, &err) != ZO_OK)
-        fail_msg("%s", err.message);
-    f->opts.store = f->store;
-    f->opts.loop = &f->loop;
-    f->opts.finished = on_finished;
-    f->opts.ctx = f;
-    f->drained = false;
-    uv_loop_init(&f->loop);
-    uv_async_init(&f->loop, &f->done, on_done);
-    if (zo_runtime_start(f->rt, &f->opts, &err) != ZO_OK)
+    if (fx_try_start(f, &err) != ZO_OK)
         fail_msg("%s", err.message);
 }
 
-static inline void fx_open(fx *f, const zo_runtime_opts *o)
+/* An empty folder for the file, nothing started. */
+static inline void fx_init(fx *f, const zo_runtime_opts *o)
 {
     *f = (fx){0};
     if (o)
@@ -176,11 +217,17 @@ static inline void fx_open(fx *f, const zo_runtime_opts *o)
     if (!f->opts.workers)
         f->opts.workers = 2;
     pthread_mutex_init(&f->mu, NULL);
+    pthread_cond_init(&f->changed, NULL);
     strcpy(f->dir, "/tmp/zo_rt_XXXXXX");
     assert_non_null(mkdtemp(f->dir));
     snprintf(f->path, sizeof f->path, "%s/t.db", f->dir);
     zo_log_set_level(getenv("ZO_TEST_LOG") ? ZO_DEBUG : ZO_LOG_OFF);
     atomic_store(&disk, DISK_FINE);
+}
+
+static inline void fx_open(fx *f, const zo_runtime_opts *o)
+{
+    fx_init(f, o);
     fx_start(f);
 }
 
@@ -189,14 +236,7 @@ static inline void on_drained(void *ctx)
     ((fx *)ctx)->drained = true;
 }
 
-static inline void fx_close_handle(uv_handle_t *h, void *arg)
-{
-    (void)arg;
-    if (!uv_is_closing(h))
-        uv_close(h, NULL);
-}
-
-/* Drain (or not, like a crash that spares the process) and take everything down. */
+/* Drain and take everything down. */
 static inline void fx_stop(fx *f)
 {
     zo_runtime_drain(f->rt, on_drained, f);
@@ -205,20 +245,24 @@ static inline void fx_stop(fx *f)
     zo_runtime_stop(f->rt);
     zo_store_close(f->store);
     zo_runtime_free(f->rt);
-    uv_walk(&f->loop, fx_close_handle, NULL);
-    uv_run(&f->loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&f->loop), 0);
+    fx_close_loop(f);
+}
+
+static inline void fx_fini(fx *f) /* stopped */
+{
+    char line[128];
+
+    snprintf(line, sizeof line, "rm -rf %s", f->dir);
+    assert_int_equal(system(line), 0);
+    pthread_cond_destroy(&f->changed);
+    pthread_mutex_destroy(&f->mu);
 }
 
 static inline void fx_close(fx *f)
 {
-    char line[128];
-
     atomic_store(&disk, DISK_FINE);
     fx_stop(f);
-    snprintf(line, sizeof line, "rm -rf %s", f->dir);
-    assert_int_equal(system(line), 0);
-    pthread_mutex_destroy(&f->mu);
+    fx_fini(f);
 }
 
 static inline bool is_finished(fx *f, const cmd *m)
@@ -304,8 +348,15 @@ static inline void act_ask(cmd *m, zo_ctx *x)
     zo_ask_reply r = {0};
 
     m->rc = zo_study_ask(x->study, &a, x->now, x->events, x->scratch, &r, &m->err);
-    if (m->rc == ZO_OK && r.n)
+    if (m->rc == ZO_OK && r.n) {
+        const size_t n = zo_space_n_dims(zo_study_space(x->study));
+        zo_trial t;
+
         m->number = r.numbers[0];
+        assert_true(zo_study_trial(x->study, m->number, &t));
+        for (size_t i = 0; i < n && i < 4; i++)
+            m->x[i] = t.v[i];
+    }
     m->count = m->rc == ZO_OK ? r.n : 0;
     m->seq = zo_study_seq(x->study);
 }
@@ -337,6 +388,20 @@ static inline void act_look(cmd *m, zo_ctx *x)
     m->n_trials = zo_study_n_trials(x->study);
     m->rc = ZO_OK;
     snprintf(m->id, sizeof m->id, "%s", x->row->id);
+}
+
+/* x and state (in count) of trial number */
+static inline void act_trial(cmd *m, zo_ctx *x)
+{
+    const size_t n = zo_space_n_dims(zo_study_space(x->study));
+    zo_trial t;
+
+    m->rc = zo_study_trial(x->study, m->number, &t) ? ZO_OK : ZO_ENOTFOUND;
+    if (m->rc != ZO_OK)
+        return;
+    for (size_t i = 0; i < n && i < 4; i++)
+        m->x[i] = t.v[i];
+    m->count = t.state;
 }
 
 static inline void act_delete(cmd *m, zo_ctx *x)

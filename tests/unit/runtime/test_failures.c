@@ -228,6 +228,63 @@ static void a_key_whose_commit_failed_is_free_again(void **state)
     fx_close(&f);
 }
 
+static void an_effect_whose_reply_is_not_remembered_does_not_stay(void **state)
+{
+    fx f;
+    cmd before, beside, forgetful, after, again;
+
+    (void)state;
+    fx_open(&f, NULL);
+    create_study(&f, "a", NULL, NULL);
+    atomic_store(&disk, DISK_HELD);
+    cmd_init(&before, &f, act_bring);
+    submit(&f, "a", &before);
+    fx_pump(&f, 50);
+    cmd_init(&beside, &f, act_bring);
+    submit(&f, "a", &beside);
+    keyed_init(&forgetful, &f, "k", "body");
+    forgetful.act = act_bring; /* as when there is no memory for the reply */
+    submit(&f, "a", &forgetful);
+    fx_wait(&f, &forgetful); /* without the disk */
+    assert_int_equal(outcome(&forgetful), ZO_ENOMEM);
+    fx_wait(&f, &beside);
+    assert_int_equal(outcome(&beside), ZO_ENOMEM); /* its turn was the same */
+    cmd_init(&after, &f, act_bring);
+    submit(&f, "a", &after);
+    fx_pump(&f, 50);
+    assert_int_equal(after.runs, 0); /* the log does not have the first one yet */
+    assert_false(is_finished(&f, &before));
+    atomic_store(&disk, DISK_FINE);
+    fx_wait(&f, &after);
+    assert_int_equal(outcome(&before), ZO_OK);
+    assert_int_equal(outcome(&after), ZO_OK);
+    assert_int_equal(after.number, 1);
+    keyed_init(&again, &f, "k", "body");
+    assert_int_equal(run_on(&f, "a", &again), ZO_OK);
+    assert_int_equal(again.runs, 1);
+    assert_int_equal(again.number, 2);
+    fx_close(&f);
+}
+
+static void a_creation_whose_reply_is_not_remembered_does_not_stay(void **state)
+{
+    fx f;
+    cmd make, use;
+
+    (void)state;
+    fx_open(&f, NULL);
+    keyed_init(&make, &f, "k", "body");
+    make.act = act_create;
+    make.name = "a";
+    zo_runtime_submit_directory(f.rt, 1, &make.c);
+    fx_wait(&f, &make);
+    assert_int_equal(outcome(&make), ZO_ENOMEM);
+    cmd_init(&use, &f, act_look);
+    assert_int_equal(run_on(&f, "a", &use), ZO_ENOTFOUND);
+    create_study(&f, "a", NULL, NULL);
+    fx_close(&f);
+}
+
 static void many_twins_have_one_effect(void **state)
 {
     enum { TWINS = 40, KEYS = 25 };
@@ -300,6 +357,8 @@ int main(void)
         cmocka_unit_test(a_failed_delete_leaves_the_study),
         cmocka_unit_test(a_key_in_flight_is_refused_and_a_known_one_repeats),
         cmocka_unit_test(a_key_whose_commit_failed_is_free_again),
+        cmocka_unit_test(an_effect_whose_reply_is_not_remembered_does_not_stay),
+        cmocka_unit_test(a_creation_whose_reply_is_not_remembered_does_not_stay),
         cmocka_unit_test(many_twins_have_one_effect),
         cmocka_unit_test(a_row_is_updated_with_its_record),
     };
