@@ -27,11 +27,11 @@ typedef struct census {
 static inline void census_of(const zo_study *s, census *out)
 {
     out->n = zo_study_n_trials(s);
-    assert_true(out->n <= MAX_TRIALS);
     for (uint64_t i = 0; i < out->n; i++) {
         zo_trial t;
 
-        assert_true(zo_study_trial(s, i, &t));
+        if (i == MAX_TRIALS || !zo_study_trial(s, i, &t))
+            abort(); /* on a worker, where cmocka can't fail a test */
         out->t[i].state = t.state;
         out->t[i].value = t.has_values ? t.values[0] : (double)NAN;
         out->t[i].x = t.v[0];

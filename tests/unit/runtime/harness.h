@@ -353,7 +353,10 @@ static inline void act_ask(cmd *m, zo_ctx *x)
         zo_trial t;
 
         m->number = r.numbers[0];
-        assert_true(zo_study_trial(x->study, m->number, &t));
+        if (!zo_study_trial(x->study, m->number, &t)) {
+            m->rc = ZO_EINTERNAL;
+            return;
+        }
         for (size_t i = 0; i < n && i < 4; i++)
             m->x[i] = t.v[i];
     }
@@ -373,7 +376,7 @@ static inline void act_tell(cmd *m, zo_ctx *x)
 /* A point the client brings: one event a tell. */
 static inline void act_bring(cmd *m, zo_ctx *x)
 {
-    double v[2] = {0.5, m->value};
+    double v[2] = {0.5, 5 * sin(m->value)};
     zo_tell_item item = {.v = v, .state = ZO_TRIAL_COMPLETE, .values = &m->value, .cost = (double)NAN, .origin = ZO_ORIGIN_CLIENT};
     size_t at;
 

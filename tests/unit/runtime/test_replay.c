@@ -306,7 +306,7 @@ static void run_r3(const char *spec)
     copy_file(&f, saved);
     for (int way = 0; way < 3; way++) { /* from here on it is as deterministic as ever: R1, R2 after R3, and once more disturbed */
         if (way) {
-            char line[300];
+            char line[512];
 
             fx_stop(&f);
             snprintf(line, sizeof line, "cp %s %s && rm -f %s-wal %s-shm", saved, f.path, f.path, f.path);
