@@ -17,7 +17,6 @@ typedef struct ack {
 static ack acks[MAX_ACKS];
 static size_t n_acks;
 static unsigned n_sent[STUDIES];       /* commands that may have made a trial */
-static char ids[STUDIES][32];
 static uint64_t made_at;               /* operations when all studies were acknowledged */
 
 typedef struct order {
@@ -69,7 +68,6 @@ static void workload(fx *f, int rounds)
     enum { AT_ONCE = 6 };
     order made[STUDIES], o[AT_ONCE];
 
-    f->opts.finished = on_acknowledged;
     for (int s = 0; s < STUDIES; s++) {
         cmd_init(&made[s].m, f, act_create);
         made[s].m.name = names[s];
@@ -77,7 +75,6 @@ static void workload(fx *f, int rounds)
         zo_runtime_submit_directory(f->rt, 1, &made[s].m.c);
         fx_wait(f, &made[s].m);
         assert_int_equal(outcome(&made[s].m), ZO_OK);
-        strcpy(ids[s], made[s].m.id);
     }
     made_at = zo_fault_record_ops();
     for (int r = 0; r < rounds; r++) {
@@ -147,49 +144,49 @@ static zo_status replay_one(void *ctx, const zo_event *e)
     return zo_study_replay(ctx, e, &err);
 }
 
-/* The study as its log has it. False: not there. */
-static bool read_study(zo_reader *r, int s, census *out)
+/* The study as its log has it, every ask done again and compared (R2). False: something is wrong with it. */
+static bool read_study(zo_reader *r, int s, bool *there_out, census *out)
 {
     zo_arena *arena = zo_arena_new(0);
     zo_study *study = NULL;
     zo_study_row row;
     zo_spec spec;
     zo_error err = {0};
-    const bool there = zo_reader_study(r, 1, names[s], arena, &row, &err) == ZO_OK;
+    zo_status rc = zo_reader_study(r, 1, names[s], arena, &row, &err);
 
-    if (there) {
-        assert_string_equal(row.id, ids[s]);
-        assert_int_equal(zo_spec_decode_text(row.spec, strlen(row.spec), arena, &spec, &err), ZO_OK);
-        assert_int_equal(zo_study_new(&spec.study, (zo_now){0}, NULL, &study, &err), ZO_OK);
-        assert_int_equal(zo_reader_events(r, row.study, 0, replay_one, study, &err), ZO_OK);
+    *there_out = rc == ZO_OK;
+    out->n = 0;
+    if (rc == ZO_OK && (rc = zo_spec_decode_text(row.spec, strlen(row.spec), arena, &spec, &err)) == ZO_OK &&
+        (rc = zo_study_new(&spec.study, (zo_now){0}, NULL, &study, &err)) == ZO_OK &&
+        (rc = zo_reader_events(r, row.study, 0, replay_one, study, &err)) == ZO_OK)
         census_of(study, out);
-        zo_study_free(study);
-    }
+    zo_study_free(study);
     zo_arena_free(arena);
-    return there;
+    return rc == ZO_OK || !*there_out || lost("study %s: replay: %s", names[s], err.message);
 }
 
-static bool holds(fx *f, size_t n_due, uint64_t ops)
+/* check: the snapshots against the log, too. */
+static bool holds(fx *f, size_t n_due, uint64_t ops, bool check)
 {
     static census held[STUDIES];
-    bool clean = false, there[STUDIES];
+    bool clean = false, there[STUDIES], sound = true;
     zo_error err = {0};
     zo_store *st = NULL;
     zo_reader *r = NULL;
     zo_store_opts so = {.path = f->path};
 
-    if (zo_runtime_check(f->path, on_finding, NULL, &clean, &err) != ZO_OK)
+    if (check && zo_runtime_check(f->path, on_finding, NULL, &clean, &err) != ZO_OK)
         return lost("check: %s", err.message);
-    if (!clean)
+    if (check && !clean)
         return false;
     if (zo_store_open(&so, &st, &err) != ZO_OK || zo_reader_open(st, &r, &err) != ZO_OK)
         return lost("open: %s", err.message);
-    for (int s = 0; s < STUDIES; s++) {
-        held[s].n = 0;
-        there[s] = read_study(r, s, &held[s]);
-    }
+    for (int s = 0; s < STUDIES; s++)
+        sound = read_study(r, s, &there[s], &held[s]) && sound;
     zo_reader_close(r);
     assert_int_equal(zo_store_close(st), ZO_OK);
+    if (!sound)
+        return false;
     for (int s = 0; s < STUDIES; s++) {
         if (!there[s] && ops >= made_at)
             return lost("study %s is missing", names[s]);
@@ -223,7 +220,7 @@ static uint64_t cut(fx *f, bool deaf, uint64_t every, const zo_fault_cut *kinds,
         for (size_t k = 0; k < n_kinds; k++) {
             zo_fault_replay_build(r, f->dir, kinds[k], i * 7919 + k);
             cuts++;
-            if (holds(f, due, i))
+            if (holds(f, due, i, cuts % 8 == 0))
                 continue;
             if (bad++ == 0 && !deaf)
                 print_message("cut after %llu of %llu operations, kind %d: %s\n", (unsigned long long)i, (unsigned long long)n,
@@ -245,6 +242,7 @@ static void start_recording(fx *f)
     memset(n_sent, 0, sizeof n_sent);
     fx_start(f); /* make the file; recording starts with a sound empty one */
     fx_stop(f);
+    f->opts.finished = on_acknowledged;
     f->store_opts = (zo_store_opts){.vfs = ZO_FAULT_VFS, .wal_passive_bytes = 48 << 10, .wal_restart_bytes = 128 << 10};
     zo_fault_record_start(f->dir);
     fx_start(f);
@@ -269,7 +267,7 @@ static void nothing_acknowledged_is_lost(void **state)
     stop_recording(&f);
     assert_true(zo_fault_record_ops() > 300);
     assert_true(zo_fault_record_count(ZO_RECORD_SYNC, ".db") >= 5); /* cuts amid checkpoints */
-    assert_int_equal(deep() ? cut(&f, false, 1, all, ZO_LEN(all)) : cut(&f, false, 2, few, ZO_LEN(few)), 0);
+    assert_int_equal(deep() ? cut(&f, false, 1, all, ZO_LEN(all)) : cut(&f, false, 4, few, ZO_LEN(few)), 0);
     fx_fini(&f);
 }
 

@@ -249,7 +249,8 @@ static void verify(fx *f, const script *s, bool memory_too)
         cmd_init(&m, f, act_census);
         if (run_on(f, "a", &m) == ZO_OK) {
             compare(s);
-            digest = m.digest;
+            if (zo_store_writable(f->store)) /* else a commit whose sync failed may turn up in the log after all */
+                digest = m.digest;
         } else {
             assert_false(zo_store_writable(f->store) && s->made);
         }

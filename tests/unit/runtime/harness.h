@@ -187,7 +187,8 @@ static inline zo_status fx_try_start(fx *f, zo_error *err)
     if ((rc = zo_store_open(&so, &f->store, err)) == ZO_OK) {
         f->opts.store = f->store;
         f->opts.loop = &f->loop;
-        f->opts.finished = on_finished;
+        if (!f->opts.finished)
+            f->opts.finished = on_finished;
         f->opts.ctx = f;
         rc = zo_runtime_start(f->rt, &f->opts, err);
     }
