@@ -91,13 +91,11 @@ zo_status zo_ctx_delete(zo_ctx *x, zo_error *err)
 static bool find_undurable(turn *t, const char *name, zo_study_row *out, bool *nomem)
 {
     zo_runtime *rt = t->w->rt;
-    record *const in[2] = {t->rec, t->a->flying};
     bool found = false;
 
-    rt_lock(rt);
+    rt_lock(rt); /* flying lands under it: then the reader sees what it held */
+    const record *const in[2] = {t->rec, t->a->flying};
     for (size_t i = 0; i < 2 && !found; i++) {
-        if (i == 1 && !t->a->flying) /* landed meanwhile: the reader will see it */
-            break;
         for (created_op *c = in[i] ? in[i]->created : NULL; c && !found; c = c->next) {
             if (!c->row.name || strcmp(c->row.name, name) != 0)
                 continue;

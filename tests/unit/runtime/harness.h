@@ -3,6 +3,7 @@
 #ifndef ZO_TESTS_RUNTIME_HARNESS_H
 #define ZO_TESTS_RUNTIME_HARNESS_H
 
+#include <inttypes.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
