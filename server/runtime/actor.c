@@ -345,6 +345,8 @@ void actor_turn(worker *w, actor *a, cmd_list *in, record *pending)
 
     a->drop = false;
     a->wake = false;
+    if (rt->drain_phase == 2) /* also if an eviction that was under way before has taken the wish back */
+        a->evict = true;
     t.evict = a->evict;
     t.saving = a->saving;
     t.saved_seq = a->saved_seq;
