@@ -16,8 +16,7 @@
 #include <string.h>
 
 #include "cma/bounds.h"
-#include "cma/choices.h"
-#include "cma/levels.h"
+#include "cma/dims.h"
 #include "cma/restarts.h"
 #include "cma/stops.h"
 #include "zeroth/solver.h"
@@ -49,9 +48,6 @@ static const zo_opt cma_opt_table[] = {
     ZO_OPT_BOOL(struct cma_opts, active, true, "let the worst samples shrink the covariance"),
 };
 
-/* What becomes of a dimension: where[i] is its coordinate of the Gaussian or its index among the choices. */
-enum role { ROLE_FIXED, ROLE_REAL, ROLE_LEVEL, ROLE_CHOICE };
-
 struct memo { /* [8 x (2 + n)] what a trial was drawn from, and its sample before clipping */
     uint64_t run, generation;
     double v[];
@@ -60,10 +56,7 @@ struct memo { /* [8 x (2 + n)] what a trial was drawn from, and its sample befor
 struct cma {
     const zo_problem *p;
     struct cma_opts o;
-    uint8_t *role;     /* [n dimensions] */
-    size_t *where;     /* [n dimensions] */
-    uint8_t *is_real;  /* [n of the Gaussian] */
-    double share;      /* of levels and choices among all that is searched */
+    cma_dims dims;
     size_t run_lambda; /* population that this run began with */
     size_t lambda_cap; /* of any */
     cma_params params;
@@ -87,60 +80,6 @@ struct cma {
 static size_t memo_bytes(const zo_problem *p)
 {
     return sizeof(struct memo) + p->n * sizeof(double);
-}
-
-static enum role role_of(const zo_dim *d)
-{
-    if (d->kind == ZO_DIM_REAL)
-        return ROLE_REAL;
-    if (d->levels <= 1)
-        return ROLE_FIXED;
-    return d->kind == ZO_DIM_CATEGORY || d->levels == 2 ? ROLE_CHOICE : ROLE_LEVEL;
-}
-
-/* Two-level dimensions have no order to speak of: they are choices. */
-static zo_status map_dims(struct cma *s, size_t *n_gauss, size_t *n_levels, size_t *n_choices, zo_error *err)
-{
-    s->role = zo_calloc(s->p->n + 1, sizeof *s->role);
-    s->where = zo_calloc(s->p->n + 1, sizeof *s->where);
-    s->is_real = zo_calloc(s->p->n + 1, sizeof *s->is_real);
-    if (!s->role || !s->where || !s->is_real)
-        return zo_fail_nomem(err);
-    for (size_t i = 0; i < s->p->n; i++) {
-        const enum role role = role_of(&s->p->dims[i]);
-        s->role[i] = (uint8_t)role;
-        if (role == ROLE_REAL)
-            s->is_real[*n_gauss] = 1;
-        if (role == ROLE_REAL || role == ROLE_LEVEL)
-            s->where[i] = (*n_gauss)++;
-        if (role == ROLE_CHOICE)
-            s->where[i] = (*n_choices)++;
-        *n_levels += role == ROLE_LEVEL;
-    }
-    const size_t n = *n_gauss + *n_choices;
-    s->share = n > 0 ? (double)(*n_levels + *n_choices) / (double)n : 1;
-    return ZO_OK;
-}
-
-static zo_status init_discrete(struct cma *s, size_t n_levels, size_t n_choices, zo_error *err)
-{
-    size_t *count = zo_calloc(n_choices + 1, sizeof *count), at = 0;
-    zo_status rc = count ? zo_cma_levels_init(&s->levels, n_levels, err) : zo_fail_nomem(err);
-
-    for (size_t i = 0; i < s->p->n && rc == ZO_OK; i++) {
-        if (s->role[i] == ROLE_CHOICE)
-            count[s->where[i]] = (size_t)s->p->dims[i].levels;
-        if (s->role[i] == ROLE_LEVEL) {
-            s->levels.coord[at] = s->where[i];
-            s->levels.count[at++] = (double)s->p->dims[i].levels;
-        }
-    }
-    if (rc == ZO_OK)
-        rc = zo_cma_choices_init(&s->choices, n_choices, count, err);
-    if (n_levels + n_choices > 0)
-        s->levels.alpha = s->choices.alpha = 1 - pow(0.73, 1 / (double)(n_levels + n_choices));
-    zo_free(count);
-    return rc;
 }
 
 /* The population of the next generation of this run: at least as many as ran at once, so that they are not all stale.
@@ -188,14 +127,6 @@ static void random_mean(struct cma *s, zo_rng *rng)
         s->gauss.m[j] = 0.1 + 0.8 * zo_rng_uniform(rng);
 }
 
-static void first_mean(struct cma *s, zo_rng *rng)
-{
-    random_mean(s, rng);
-    for (size_t i = 0; i < s->p->n && s->p->x0 != NULL; i++)
-        if (s->role[i] == ROLE_REAL || s->role[i] == ROLE_LEVEL)
-            s->gauss.m[s->where[i]] = zo_clip(s->p->x0[i], 1e-3, 1 - 1e-3);
-}
-
 /* Populations: by the dimension, at least what runs at once; growing as far as memory goes and the budget has 50
  * generations. */
 static zo_status plan(struct cma *s, size_t n, zo_error *err)
@@ -219,7 +150,6 @@ static zo_status plan(struct cma *s, size_t n, zo_error *err)
 static zo_status cma_init(void *self, const zo_problem *p, const void *opts, zo_rng *rng, zo_error *err)
 {
     struct cma *s = self;
-    size_t n = 0, n_levels = 0, n_choices = 0;
     zo_status rc;
 
     s->p = p;
@@ -227,8 +157,9 @@ static zo_status cma_init(void *self, const zo_problem *p, const void *opts, zo_
     if (s->o.popsize > 0 && s->o.popsize < 4)
         return zo_fail(err, ZO_EINVAL, "/popsize", "option 'popsize' is %d; it must be 0 or at least 4",
                        (int)s->o.popsize);
-    if ((rc = map_dims(s, &n, &n_levels, &n_choices, err)) != ZO_OK)
+    if ((rc = zo_cma_dims_init(&s->dims, p, err)) != ZO_OK)
         return rc;
+    const size_t n = s->dims.n_gauss, n_choices = s->dims.n_choices;
     if (s->o.covariance == COVARIANCE_FULL && n > FULL_DIMS_MAX)
         return zo_fail(err, ZO_EINVAL, "/covariance", "a full covariance is limited to %d dimensions",
                        (int)FULL_DIMS_MAX);
@@ -239,13 +170,15 @@ static zo_status cma_init(void *self, const zo_problem *p, const void *opts, zo_
     if (!s->chosen)
         return zo_fail_nomem(err);
     if ((rc = plan(s, n + n_choices, err)) != ZO_OK || (rc = zo_cma_gauss_init(&s->gauss, n, diagonal, err)) != ZO_OK ||
-        (rc = init_discrete(s, n_levels, n_choices, err)) != ZO_OK ||
-        (rc = zo_cma_bounds_init(&s->bounds, s->is_real, n, err)) != ZO_OK ||
+        (rc = zo_cma_dims_discrete(&s->dims, &s->levels, &s->choices, err)) != ZO_OK ||
+        (rc = zo_cma_bounds_init(&s->bounds, s->dims.is_real, n, err)) != ZO_OK ||
         (rc = zo_cma_stops_init(&s->stops, n, 4, err)) != ZO_OK ||
         (rc = zo_cma_generation_reserve(&s->gen, zo_cma_large(&s->restarts), err)) != ZO_OK)
         return rc;
     s->best = INFINITY;
-    first_mean(s, rng);
+    random_mean(s, rng);
+    if (p->x0 != NULL)
+        zo_cma_dims_mean(&s->dims, p->x0, s->gauss.m);
     start_run(s, s->restarts.base, s->o.sigma0);
     return ZO_OK;
 }
@@ -254,9 +187,7 @@ static void cma_fini(void *self)
 {
     struct cma *s = self;
 
-    zo_free(s->role);
-    zo_free(s->where);
-    zo_free(s->is_real);
+    zo_cma_dims_fini(&s->dims);
     zo_free(s->chosen);
     zo_cma_gauss_fini(&s->gauss);
     zo_cma_levels_fini(&s->levels);
@@ -267,11 +198,6 @@ static void cma_fini(void *self)
 }
 
 /* ---- ask ---- */
-
-static double middle(double cell, double count)
-{
-    return (cell + 0.5) / count;
-}
 
 /* Mean and step size of what others evaluated before our first ask, if it is enough to tell. */
 static void warm_start(struct cma *s)
@@ -302,27 +228,6 @@ static void warm_start(struct cma *s)
     zo_cma_choices_update(&s->choices, s->gen.best_chosen, s->gen.w, k);
 }
 
-static void write_point(const struct cma *s, const double *v, double *x)
-{
-    for (size_t i = 0; i < s->p->n; i++) {
-        const double count = (double)s->p->dims[i].levels;
-        switch ((enum role)s->role[i]) {
-        case ROLE_FIXED:
-            x[i] = 0.5;
-            break;
-        case ROLE_REAL:
-            x[i] = zo_clip(v[s->where[i]], 0, 1);
-            break;
-        case ROLE_LEVEL:
-            x[i] = middle(zo_cma_cell(v[s->where[i]], count), count);
-            break;
-        case ROLE_CHOICE:
-            x[i] = middle(s->chosen[s->where[i]], count);
-            break;
-        }
-    }
-}
-
 static zo_status cma_ask(void *self, zo_rng *rng, zo_proposal *p, zo_error *err)
 {
     struct cma *s = self;
@@ -342,7 +247,7 @@ static zo_status cma_ask(void *self, zo_rng *rng, zo_proposal *p, zo_error *err)
             break;
     }
     zo_cma_choices_sample(&s->choices, rng, s->chosen);
-    write_point(s, memo->v, p->x);
+    zo_cma_dims_write(&s->dims, memo->v, s->chosen, p->x);
     memo->run = s->restarts.n;
     memo->generation = s->gauss.g;
     s->n_asked++;
@@ -438,8 +343,8 @@ static cma_stop close_generation(struct cma *s)
     }
     s->stops.n_infeasible = 0;
     learn(s);
-    const cma_stop stop =
-        zo_cma_stops_check(&s->stops, &s->gauss, s->gen.f, s->gen.n_f, s->params.lambda, s->is_real, s->share);
+    const cma_stop stop = zo_cma_stops_check(&s->stops, &s->gauss, s->gen.f, s->gen.n_f, s->params.lambda,
+                                             s->dims.is_real, s->dims.share);
     if (s->stops.n_flat == 1)
         s->gauss.sigma *= 1.5;
     return stop;
@@ -470,33 +375,14 @@ static cma_worth worth_of(const zo_told *t)
     return t->feasible ? CMA_FEASIBLE : CMA_VIOLATES;
 }
 
-/* Put the told point into its place: our sample where it still stands for what was evaluated, else what was evaluated.
- */
 static void fill(struct cma *s, size_t slot, cma_point p, const zo_told *t, const struct memo *memo)
 {
-    double *v = s->gen.v + slot * s->gen.ld;
-    uint32_t *chosen = s->gen.chosen + slot * s->gen.n_choices;
-    const bool linear = s->p->space != NULL && zo_space_has_linear(s->p->space);
+    cma_generation *q = &s->gen;
 
-    for (size_t i = 0; i < s->p->n; i++) {
-        const size_t j = s->where[i];
-        const double count = (double)s->p->dims[i].levels, x = t->x[i];
-        if (s->role[i] == ROLE_CHOICE) {
-            chosen[j] = (uint32_t)zo_cma_cell(x, count);
-        } else if (s->role[i] == ROLE_REAL) {
-            const double raw = memo ? memo->v[j] : x, moved = fabs(zo_clip(raw, 0, 1) - x);
-            v[j] = moved < 1e-9 || linear ? raw : x;
-            p.stale |= moved >= 1e-9;
-            p.off += fabs(v[j] - x) < 1e-9 ? 0 : (v[j] - x) * (v[j] - x);
-        } else if (s->role[i] == ROLE_LEVEL) {
-            const bool same = memo && zo_cma_cell(memo->v[j], count) == zo_cma_cell(x, count);
-            v[j] = same ? memo->v[j] : middle(zo_cma_cell(x, count), count);
-            p.stale |= !same;
-        }
-    }
-    s->gen.points[slot] = p;
-    if (p.worth != CMA_FAILED && s->gen.n_g > 0)
-        memcpy(s->gen.g + slot * s->gen.n_g, t->g, s->gen.n_g * sizeof *t->g);
+    zo_cma_dims_read(&s->dims, t->x, memo ? memo->v : NULL, q->v + slot * q->ld, q->chosen + slot * q->n_choices, &p);
+    q->points[slot] = p;
+    if (p.worth != CMA_FAILED && q->n_g > 0)
+        memcpy(q->g + slot * q->n_g, t->g, q->n_g * sizeof *t->g);
 }
 
 /* Where the point takes part: a new place, that of a worse outside point, or nowhere. */
