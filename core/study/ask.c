@@ -275,8 +275,7 @@ zo_status zo_study_ask(zo_study *s, const zo_ask_args *a, zo_now now, zo_events 
         return zo_fail_nomem(err);
     if (a->resume)
         reply.n = resume(s, &k, reply.numbers);
-    if (s->budget.seconds > 0 && s->ended == END_NONE && s->first_ask_ms && !s->paused &&
-        (double)seconds_used_ms(s, now.mono_ms) >= s->budget.seconds * 1e3)
+    if (seconds_are_over(s, now))
         study_end(s, ev, &(struct rec_ended){.reason = END_SECONDS}, now);
     while (reply.n < a->count && given) {
         const zo_study_state state = zo_study_get_state(s, NULL);

@@ -201,6 +201,7 @@ void trial_end(zo_study *s, struct row r, uint64_t number, zo_trial_state state)
     const bool own = pending && s->pending.items[pending - 1].own;
 
     trial_move(s, r, state);
+    s->waiting = false; /* the solver is about to hear something new */
     r.g->pending[r.i] = 0;
     if (pending)
         lease_drop(&s->pending, pending - 1);
@@ -316,7 +317,7 @@ static size_t count_due(const struct pending_pool *p, uint32_t at, int64_t mono)
     return 1 + count_due(p, 2 * at + 1, mono) + count_due(p, 2 * at + 2, mono);
 }
 
-static bool seconds_are_over(const zo_study *s, zo_now now)
+bool seconds_are_over(const zo_study *s, zo_now now)
 {
     return s->budget.seconds > 0 && s->ended == END_NONE && s->first_ask_ms && !s->paused &&
            (double)seconds_used_ms(s, now.mono_ms) >= s->budget.seconds * 1e3;

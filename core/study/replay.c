@@ -69,6 +69,8 @@ static zo_status asked_replay(zo_study *s, const struct rec *rec, zo_error *err)
 {
     const struct rec_asked *r = &rec->u.asked;
 
+    if (r->lease_ms && lease_check(r->lease_ms, NULL) != ZO_OK)
+        return damaged(rec, err);
     if (!asked_reserve(s, r->worker.n))
         return zo_fail_nomem(err);
     if (r->attempt == 1 && r->origin == ZO_ORIGIN_SOLVER)

@@ -298,6 +298,7 @@ void ring_pop(struct ring *r);
 bool ring_front(zo_study *s, struct ring *r, uint64_t *number_out);
 zo_status lease_check(uint64_t lease_ms, zo_error *err);
 int64_t seconds_used_ms(const zo_study *s, int64_t mono_ms);
+bool seconds_are_over(const zo_study *s, zo_now now);
 /* A trial leaves running (or the retry queue) for good: the solver is told, the lease dropped. Reserved by ends_reserve. */
 ZO_NODISCARD bool ends_reserve(zo_study *s, size_t extra);
 void trial_end(zo_study *s, struct row r, uint64_t number, zo_trial_state state);

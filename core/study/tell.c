@@ -239,7 +239,6 @@ void told_apply(zo_study *s, const struct rec_told *r, struct rare *rare, int64_
         if (s->rule && kept && kept->n_reports)
             s->rule->complete(s->rule_self, kept, s->n_values, s->sign[0]);
     }
-    s->waiting = false;
 }
 
 /* ---- the command ---- */
