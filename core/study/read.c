@@ -77,11 +77,15 @@ static uint64_t mix_text(uint64_t h, const char *text)
     return text ? mix_bytes(h, text, strlen(text)) : mix64(h, 1);
 }
 
+/* What is there, not whether memory is held for it. */
 static uint64_t mix_rare(uint64_t h, const struct rare *rare, size_t n_values)
 {
     if (!rare)
         return h;
-    h = mix_text(mix_text(h, rare->reason), rare->metadata);
+    if (rare->reason)
+        h = mix_text(mix64(h, 1), rare->reason);
+    if (rare->metadata)
+        h = mix_text(mix64(h, 2), rare->metadata);
     if (rare->std_errors)
         h = mix_bytes(h, rare->std_errors, n_values * sizeof(double));
     if (!isnan(rare->cost))
