@@ -303,6 +303,7 @@ void key_release(zo_runtime *rt, zo_cmd *c); /* L */
 typedef enum load_result { LOAD_DONE, LOAD_MORE, LOAD_FAILED } load_result;
 load_result load_step(turn *t, zo_error *err);
 void load_free(loader *l);
+/* ZO_ECONFLICT: the head is another solver version's or another processor's; *seq_out is its last event then, too. */
 zo_status load_snapshot(zo_reader *r, int64_t study, uint64_t arith_tag, zo_study *s, uint64_t *seq_out,
                         size_t *segments_out, zo_error *err);
 

@@ -1,11 +1,13 @@
 /* Loading a study (contract.md part 1.1). R1: the newest snapshot, then the events after it. R2: without one that fits,
- * the whole log, each ask executed again and compared. R3: where R2 differs, the log as data and the finished points
- * told to a fresh solver; that makes a REBASED event, which goes to the log with the first turn.
+ * the whole log, each ask executed again and compared. R3: where R2 differs, or the newest snapshot was made by another
+ * version or arithmetic, the log as data and the finished points told to a fresh solver; that makes a REBASED event,
+ * which goes to the log with the first turn. (A log too short for a snapshot has no tag: there R2 is the judge.)
  *
  * A long log is replayed in slices, so that the other actors of the lane get their turns; after the first slice it
  * moves to the long lane. Nothing else touches the study meanwhile: its commands wait in the inbox. */
 #include "internal.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "codec/safetensors.h"
 
@@ -37,14 +39,13 @@ void load_free(loader *l)
     zo_free(l);
 }
 
-static zo_status read_part(zo_reader *r, int64_t study, uint32_t part, zo_bundle *out, zo_error *err)
+static zo_status read_part(zo_reader *r, int64_t study, uint32_t part, zo_bundle *out, uint64_t *seq_out, zo_error *err)
 {
     void *body = NULL;
     size_t bytes = 0;
-    uint64_t seq = 0;
     zo_status rc;
 
-    if ((rc = zo_reader_snapshot(r, study, part, &body, &bytes, &seq, err)) != ZO_OK)
+    if ((rc = zo_reader_snapshot(r, study, part, &body, &bytes, seq_out, err)) != ZO_OK)
         return rc;
     rc = zo_safetensors_read(body, bytes, out, err);
     zo_free(body);
@@ -56,14 +57,15 @@ zo_status load_snapshot(zo_reader *r, int64_t study, uint64_t arith_tag, zo_stud
 {
     zo_bundle b;
     size_t n = 0;
+    uint64_t unused;
     zo_status rc;
 
-    if ((rc = read_part(r, study, 0, &b, err)) != ZO_OK)
+    if ((rc = read_part(r, study, 0, &b, seq_out, err)) != ZO_OK)
         return rc;
     rc = zo_study_load_head(s, &b, arith_tag, &n, seq_out, err);
     zo_bundle_fini(&b);
     for (size_t i = 0; i < n && rc == ZO_OK; i++) {
-        if ((rc = read_part(r, study, (uint32_t)(i + 1), &b, err)) != ZO_OK)
+        if ((rc = read_part(r, study, (uint32_t)(i + 1), &b, &unused, err)) != ZO_OK)
             return rc;
         rc = zo_study_load_segment(s, i, &b, err);
         zo_bundle_fini(&b);
@@ -80,6 +82,12 @@ static zo_status fresh(loader *l, zo_error *err)
     l->study = NULL;
     l->after = 0;
     return zo_study_new(&l->spec.study, rt_now(), NULL, &l->study, err);
+}
+
+static void begin_as_data(loader *l, const zo_error *why)
+{
+    l->as_data = true;
+    snprintf(l->reason, sizeof l->reason, "%.*s", (int)sizeof l->reason - 1, why->message);
 }
 
 /* From here on the log is replayed from its start. */
@@ -128,6 +136,8 @@ static zo_status start(turn *t, loader *l, zo_error *err)
         *err = why;
         return rc;
     }
+    if (rc == ZO_ECONFLICT && l->saved_seq >= rebase) /* the last life of this study was elsewhere: R3 */
+        begin_as_data(l, &why);
     if (rc != ZO_OK && rc != ZO_ENOTFOUND)
         zo_log(ZO_INFO, "snapshot-unused", "study=%s reason=\"%s\"", a->row.id, why.message);
     return start_from_log(t, l, err);
@@ -159,8 +169,7 @@ static zo_status fall_back(turn *t, loader *l, zo_error *err)
     if (!l->as_data && err->code == ZO_ECONFLICT) {
         zo_log(ZO_WARN, "rebase", "study=%s seq=%llu reason=\"%s\"", t->a->row.id, (unsigned long long)l->after,
                err->message);
-        l->as_data = true;
-        memcpy(l->reason, err->message, sizeof l->reason - 1);
+        begin_as_data(l, err);
         return start_from_log(t, l, err);
     }
     return err->code;
