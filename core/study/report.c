@@ -21,14 +21,6 @@ static size_t report_at(const struct rare *rare, uint64_t step)
     return low < n && rare->reports[low].step == step ? low : n;
 }
 
-static bool same_values(const double *a, const double *b, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!(a[i] == b[i] || (isnan(a[i]) && isnan(b[i]))))
-            return false;
-    return true;
-}
-
 static zo_status values_check(const zo_study *s, const double *values, zo_error *err)
 {
     zo_error at = {.pointer = "/values"};
@@ -57,7 +49,7 @@ zo_status reported_check(const zo_study *s, const struct rec_reported *r, bool *
         return rc;
     const struct rare *rare = row_rare(row);
     const size_t i = report_at(rare, r->step), n = rare ? rare->n_reports : 0;
-    if (i < n && same_values(rare->report_values + i * s->n_values, r->values, s->n_values)) {
+    if (i < n && same_doubles(rare->report_values + i * s->n_values, r->values, s->n_values)) {
         *repeat_out = true;
         *stop_out = rare->reports[i].stop;
         return ZO_OK;

@@ -345,6 +345,7 @@ zo_status batch_start(zo_study *s, size_t n, zo_error *err);
 zo_status asked_apply(zo_study *s, const struct rec_asked *r, int64_t at_ms, const zo_now *now, bool own);
 ZO_NODISCARD bool asked_reserve(zo_study *s, size_t worker_bytes);
 zo_status told_check(zo_study *s, const struct rec_told *r, bool *repeat_out, zo_error *err);
+bool same_doubles(const double *a, const double *b, size_t n);               /* NaN equals NaN; NULL is all NaN */
 ZO_NODISCARD bool told_reserve(zo_study *s, const struct rec_told *r, uint64_t number, size_t batch, struct rare **rare_out);
 void told_apply(zo_study *s, const struct rec_told *r, struct rare *rare, int64_t at_ms);
 zo_status reported_check(const zo_study *s, const struct rec_reported *r, bool *repeat_out, bool *stop_out, zo_error *err);

@@ -12,7 +12,7 @@ static bool same_double(double a, double b)
     return a == b || (isnan(a) && isnan(b));
 }
 
-static bool same_doubles(const double *a, const double *b, size_t n)
+bool same_doubles(const double *a, const double *b, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (!same_double(a ? a[i] : NAN, b ? b[i] : NAN))
