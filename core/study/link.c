@@ -56,9 +56,12 @@ static zo_status tell_unasked(zo_study *s, const struct owed *o, zo_error *err)
 
 zo_status solver_pay(zo_study *s, zo_error *err)
 {
+    zo_error unheard = {0}; /* prefixing an error that nobody wants would lose its code */
     size_t paid = 0;
     zo_status rc = ZO_OK;
 
+    if (!err)
+        err = &unheard;
     for (; paid < s->n_owed; paid++) {
         const struct owed *o = &s->owed[paid];
         const bool own = o->pending && s->pending.items[o->pending - 1].own;

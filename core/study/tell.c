@@ -20,9 +20,10 @@ bool same_doubles(const double *a, const double *b, size_t n)
     return true;
 }
 
-static bool same_text(const char *kept, struct str told)
+/* What is not said again does not differ. */
+static bool same_text(struct str kept, struct str told)
 {
-    return !told.p || (kept && strlen(kept) == told.n && memcmp(kept, told.p, told.n) == 0);
+    return !told.p || (kept.p && kept.n == told.n && memcmp(kept.p, told.p, told.n) == 0);
 }
 
 /* ---- check ---- */
@@ -85,8 +86,9 @@ static bool is_repeat(const zo_study *s, struct row row, const struct rec_told *
         return false;
     return same_doubles(row_values(&s->t, row), r->values, s->n_values) &&
            same_doubles(rare ? rare->std_errors : NULL, r->std_errors, s->n_values) &&
-           same_double(rare ? rare->cost : NAN, r->cost) && same_text(rare ? rare->reason : NULL, r->reason) &&
-           same_text(rare ? rare->metadata : NULL, r->metadata);
+           same_double(rare ? rare->cost : NAN, r->cost) &&
+           same_text(str_of(rare ? rare->reason : NULL), r->reason) &&
+           same_text(str_of(rare ? rare->metadata : NULL), r->metadata);
 }
 
 zo_status told_check(zo_study *s, const struct rec_told *r, bool *repeat_out, zo_error *err)
@@ -276,8 +278,8 @@ static struct rec rec_of(const zo_study *s, const zo_tell_item *item, uint64_t n
     struct rec rec = {.kind = ZO_EVENT_TOLD,
                       .at_ms = now.wall_ms,
                       .u.told = {.number = item->by_number           ? item->number
-                                           : item->has_import_number ? item->import_number
-                                                                     : next,
+                                           : imported && item->has_import_number ? item->import_number
+                                                                                 : next,
                                  .state = item->state,
                                  .brought = !item->by_number,
                                  .imported = imported,
@@ -304,7 +306,8 @@ static struct rec rec_of(const zo_study *s, const zo_tell_item *item, uint64_t n
 static bool same_result(const zo_study *s, const struct rec_told *a, const struct rec_told *b)
 {
     return a->state == b->state && same_doubles(a->values, b->values, s->n_values) &&
-           same_doubles(a->std_errors, b->std_errors, s->n_values) && same_double(a->cost, b->cost);
+           same_doubles(a->std_errors, b->std_errors, s->n_values) && same_double(a->cost, b->cost) &&
+           same_text(a->reason, b->reason) && same_text(a->metadata, b->metadata);
 }
 
 /* The item before i that holds the mark of this trial; there is one. */
