@@ -381,8 +381,9 @@ static void fill(struct cma *s, size_t slot, cma_point p, const zo_told *t, cons
 
     zo_cma_dims_read(&s->dims, t->x, memo ? memo->v : NULL, q->v + slot * q->ld, q->chosen + slot * q->n_choices, &p);
     q->points[slot] = p;
-    if (p.worth != CMA_FAILED && q->n_g > 0)
-        memcpy(q->g + slot * q->n_g, t->g, q->n_g * sizeof *t->g);
+    double *g = q->g + slot * q->n_g;
+    for (size_t i = 0; i < q->n_g; i++)
+        g[i] = p.worth == CMA_FAILED ? 0 : t->g[i]; /* not what another point left here: states are compared */
 }
 
 /* Where the point takes part: a new place, that of a worse outside point, or nowhere. */
