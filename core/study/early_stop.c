@@ -1,14 +1,13 @@
-/* Early-stopping rules for single trials, judged at each report. A rule is a table entry: name, options, and what it
- * does with reports and finished trials; adding one touches this file and the table at its end. Values come
- * less-is-better.
+/* Early-stopping rules for single trials, judged at each report. A rule is a table entry: name, options, and what it does with reports
+ * and finished trials; adding one touches this file and the table at its end. Values come less-is-better.
  *
- * median  Stop when the trial's best value so far is worse than the median of what the complete trials reported at the
- * same step. Source: "Google Vizier: a service for black-box optimization", KDD 2017, section 3.2.3,
- * doi:10.1145/3097983.3098043. Departure: the median of values at the step, not of running averages. asha Asynchronous
- * successive halving: at the steps r, r eta, r eta^2, ... (rungs) a trial goes on only if it is among the best 1/eta of
- * all that have reached the rung so far; the first one always is. Source: "A system for massively parallel
- * hyperparameter tuning", MLSys 2020, arXiv:1810.05934, algorithm 2, with the decision at the rung itself, so that no
- * trial waits. */
+ * median  Stop when the trial's best value so far is worse than the median of what the complete trials reported at the same step.
+ *         Source: "Google Vizier: a service for black-box optimization", KDD 2017, section 3.2.3, doi:10.1145/3097983.3098043.
+ *         Departure: the median of values at the step, not of running averages.
+ * asha    Asynchronous successive halving: at the steps r, r eta, r eta^2, ... (rungs) a trial goes on only if it is among the best
+ *         1/eta of all that have reached the rung so far; the first one always is.
+ *         Source: "A system for massively parallel hyperparameter tuning", MLSys 2020, arXiv:1810.05934, algorithm 2, with the
+ *         decision at the rung itself, so that no trial waits. */
 #include "study/order.h"
 #include "study/study_private.h"
 
@@ -21,7 +20,7 @@ static const zo_opt median_opts[] = {
     ZO_OPT_U64(struct median_opts, n_startup_trials, 5, 1, 1000000,
                "complete trials with reports before any trial is stopped"),
     ZO_OPT_U64(struct median_opts, n_warmup_steps, 0, 0, 9007199254740992.0, "no trial is stopped before this step"),
-    ZO_OPT_U64(struct median_opts, interval_steps, 1, 1, 1000000000, "judge at every so many steps after the warm-up"),
+    ZO_OPT_U64(struct median_opts, interval_steps, 1, 1, 1000000000, "judge the first report in every so many steps after the warm-up"),
 };
 
 struct median_step {
@@ -113,6 +112,17 @@ static double median_of(const struct order *o)
     return o->n_low > o->n_high ? order_low(o) : 0.5 * order_low(o) + 0.5 * order_high(o);
 }
 
+/* Is the trial's last report its first in an interval of steps? Clients need not report at every step. */
+static bool is_judged(const struct median_opts *o, const struct rare *r, uint64_t step)
+{
+    if (step < o->n_warmup_steps)
+        return false;
+    if (r->n_reports < 2 || r->reports[r->n_reports - 2].step < o->n_warmup_steps)
+        return true;
+    const uint64_t before = r->reports[r->n_reports - 2].step - o->n_warmup_steps;
+    return before / o->interval_steps != (step - o->n_warmup_steps) / o->interval_steps;
+}
+
 static bool median_report(void *self, struct rare *r, uint64_t step, double value)
 {
     const struct median *m = self;
@@ -120,8 +130,7 @@ static bool median_report(void *self, struct rare *r, uint64_t step, double valu
 
     if (isnan(r->best) || value < r->best)
         r->best = value;
-    if (m->n_complete < m->o->n_startup_trials || step < m->o->n_warmup_steps ||
-        (step - m->o->n_warmup_steps) % m->o->interval_steps != 0 || !has_step(m, at, step) ||
+    if (m->n_complete < m->o->n_startup_trials || !is_judged(m->o, r, step) || !has_step(m, at, step) ||
         !order_count(&m->steps[at].values))
         return false;
     return r->best > median_of(&m->steps[at].values);
