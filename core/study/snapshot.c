@@ -1,40 +1,289 @@
-/* Snapshots: the study's memory as bundles. The head holds the solver, what is open, the unclosed tail of the table,
- * and those rows of closed segments that changed since they were closed (FLAG_AMENDED); each closed segment is a bundle
- * of its own, saved once.
+/* Snapshots: a study in parts. Each closed segment of the trial table is a part of its own, saved once; the head has
+ * all else: the solver, the rows that are open or changed after their segment was closed, the trials after the last
+ * closed segment, who holds which lease, queues, names, the best. What can be computed again from the rows is:
+ * counters, values of the front, points seen.
  *
- * Loading: head first, with its rows; then the segments, which fill in only the rows that are not there; then finish,
- * which links what names trials (leases, queues, best, front) and counts. All of it is checked as a stranger's would
- * be: a snapshot that does not fit is refused and the log is replayed instead. The study is then of no further use: the
- * caller drops it. */
-#include "study/rows.h"
+ * A closed segment's part holds the rows that are not amended; the head holds those. Amended rows stay so, so a part
+ * saved long ago fits every later head: where both have a row, the head's is the newer. Strings are only ever added, so
+ * numbers of strings in old parts stay right.
+ *
+ * Loading trusts nothing but the spec: a damaged part is refused (ZO_EINVAL), and the study, which can then only be
+ * freed, is rebuilt from its log. */
+#include "study/snapshot.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#define FORMAT "1"
-enum { MAX_STRINGS = 1 << 24 };
-
-/* A snapshot half-way in. */
-struct loading {
-    zo_bundle late;         /* the head's arrays that need the segments' rows first */
-    uint8_t *is_provenance; /* [strings + 1] */
-    size_t n_segments, n_loaded;
-    uint64_t best, least;
+enum { LAYOUT = 1, MAX_TEXT = 1 << 20 };
+enum {
+    HEAD_LAYOUT,
+    HEAD_VERSION,
+    HEAD_TAG,
+    HEAD_SEED,
+    HEAD_DIMS,
+    HEAD_VALUES,
+    HEAD_OBJECTIVES,
+    HEAD_SEQ,
+    HEAD_NEXT,
+    HEAD_CLOSED,
+    HEAD_STRINGS,
+    HEAD_PENDING,
+    HEAD_RETRY,
+    HEAD_QUEUE,
+    HEAD_FRONT,
+    HEAD_BEST,
+    HEAD_LEAST,
+    HEAD_PAUSED,
+    HEAD_ENDED,
+    HEAD_WAITING,
+    HEAD_FIRST_ASK,
+    HEAD_PAUSED_MS,
+    HEAD_PAUSED_SINCE,
+    HEAD_BUDGET,
+    HEAD_HAS_TARGET,
+    HEAD_WORDS
 };
-static const char *const late_arrays[] = {
-    "pending.number", "pending.lease", "pending.expiries", "pending.own", "pending.memo", "retry", "queue", "front"};
+enum { PENDING_NUMBER, PENDING_LEASE, PENDING_EXPIRIES, PENDING_OWN, PENDING_WORDS };
 
-void loading_free(struct loading *l)
+/* ---- arrays ---- */
+
+static const uint64_t nothing[1]; /* what arrays of no elements point to */
+
+zo_status snapshot_damaged(zo_error *err, const char *what)
 {
-    if (!l)
-        return;
-    zo_bundle_fini(&l->late);
-    zo_free(l->is_provenance);
-    zo_free(l);
+    return zo_fail(err, ZO_EINVAL, "", "damaged snapshot: %s", what);
 }
 
-/* ---- segments ---- */
+zo_status array_put(zo_bundle *b, const char *name, zo_dtype type, size_t n, void *out, zo_error *err)
+{
+    const void *none = nothing;
+    void *data = NULL;
+    zo_status rc = n ? zo_bundle_add(b, name, type, 1, &n, &data, err) : ZO_OK;
+
+    memcpy(out, n ? (const void *)&data : (const void *)&none, sizeof data);
+    return rc;
+}
+
+zo_status array_get(const zo_bundle *b, const char *name, zo_dtype type, size_t n, void *out, zo_error *err)
+{
+    const zo_array *a = zo_bundle_get(b, name);
+    const void *data = n && a ? a->data : nothing;
+
+    if (n ? !a || a->dtype != type || a->n_dims != 1 || a->dims[0] != n : a != NULL)
+        return zo_fail(err, ZO_EINVAL, "", "damaged snapshot: '%s' has another type or size", name);
+    memcpy(out, &data, sizeof data);
+    return ZO_OK;
+}
+
+/* ---- which rows go where ---- */
+
+static bool is_row(const struct segment *g, size_t i)
+{
+    return g->state[i] != STATE_ABSENT;
+}
+
+/* Numbers of the rows of segment k that belong to the head (or to the segment's own part), into numbers unless NULL. */
+static size_t segment_rows(const struct table *t, size_t k, bool of_head, uint64_t *numbers)
+{
+    const struct segment *g = &t->segs[k];
+    size_t n = 0;
+
+    for (size_t i = 0; i < g->cap; i++) {
+        if (!is_row(g, i) || (k >= t->closed || g->flags[i] & FLAG_AMENDED) != of_head)
+            continue;
+        if (numbers)
+            numbers[n] = k * ZO_SEGMENT_TRIALS + i;
+        n++;
+    }
+    return n;
+}
+
+static size_t head_rows(const struct table *t, uint64_t *numbers)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < t->n_segs; k++)
+        n += segment_rows(t, k, true, numbers ? numbers + n : NULL);
+    return n;
+}
+
+/* ---- saving the head ---- */
+
+static uint64_t word_of(int64_t x)
+{
+    return (uint64_t)x;
+}
+
+static bool is_waiting_row(const zo_study *s, uint64_t number)
+{
+    const struct row r = table_row(&s->t, number);
+
+    return r.g && r.g->state[r.i] == ZO_TRIAL_QUEUED && !(r.g->flags[r.i] & FLAG_WITHDRAWN);
+}
+
+/* What a ring still has to give; the rest of it is passed over anyway. */
+static size_t ring_waiting(const zo_study *s, const struct ring *ring, uint64_t *numbers)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < ring->n; i++) {
+        if (!is_waiting_row(s, ring_at(ring, i)))
+            continue;
+        if (numbers)
+            numbers[n] = ring_at(ring, i);
+        n++;
+    }
+    return n;
+}
+
+static zo_status ring_save(const zo_study *s, const struct ring *ring, size_t n, const char *name, zo_bundle *out,
+                           zo_error *err)
+{
+    uint64_t *to;
+    zo_status rc = array_put(out, name, ZO_U64, n, &to, err);
+
+    if (rc == ZO_OK && n)
+        (void)ring_waiting(s, ring, to);
+    return rc;
+}
+
+static zo_status head_words_save(const zo_study *s, uint64_t arith_tag, zo_bundle *out, zo_error *err)
+{
+    double *budget;
+    uint64_t *w;
+    zo_status rc;
+
+    if ((rc = array_put(out, "head", ZO_U64, HEAD_WORDS, &w, err)) != ZO_OK ||
+        (rc = array_put(out, "budget", ZO_F64, 2, &budget, err)) != ZO_OK)
+        return rc;
+    budget[0] = s->budget.seconds;
+    budget[1] = s->budget.has_target ? s->budget.target : 0;
+    w[HEAD_LAYOUT] = LAYOUT;
+    w[HEAD_VERSION] = s->def->version;
+    w[HEAD_TAG] = arith_tag;
+    w[HEAD_SEED] = s->seed;
+    w[HEAD_DIMS] = s->n;
+    w[HEAD_VALUES] = s->n_values;
+    w[HEAD_OBJECTIVES] = s->n_objectives;
+    w[HEAD_SEQ] = s->seq;
+    w[HEAD_NEXT] = s->t.next;
+    w[HEAD_CLOSED] = s->t.closed;
+    w[HEAD_STRINGS] = s->strings.n;
+    w[HEAD_PENDING] = s->pending.n_used;
+    w[HEAD_RETRY] = ring_waiting(s, &s->retry, NULL);
+    w[HEAD_QUEUE] = ring_waiting(s, &s->queue, NULL);
+    w[HEAD_FRONT] = s->front.n;
+    w[HEAD_BEST] = s->best;
+    w[HEAD_LEAST] = s->least;
+    w[HEAD_PAUSED] = s->paused;
+    w[HEAD_ENDED] = s->ended;
+    w[HEAD_WAITING] = s->waiting;
+    w[HEAD_FIRST_ASK] = word_of(s->first_ask_ms);
+    w[HEAD_PAUSED_MS] = word_of(s->paused_ms);
+    w[HEAD_PAUSED_SINCE] = word_of(s->paused_since_ms);
+    w[HEAD_BUDGET] = s->budget.trials;
+    w[HEAD_HAS_TARGET] = s->budget.has_target;
+    if ((rc = ring_save(s, &s->retry, (size_t)w[HEAD_RETRY], "retry", out, err)) != ZO_OK)
+        return rc;
+    return ring_save(s, &s->queue, (size_t)w[HEAD_QUEUE], "queue", out, err);
+}
+
+static zo_status strings_save(const struct intern *in, zo_bundle *out, zo_error *err)
+{
+    size_t bytes = 0;
+    uint64_t *sizes;
+    char *text;
+    zo_status rc;
+
+    for (size_t i = 0; i < in->n; i++)
+        bytes += in->items[i].n;
+    if ((rc = array_put(out, "string.bytes", ZO_U64, in->n, &sizes, err)) != ZO_OK ||
+        (rc = array_put(out, "string.text", ZO_U8, bytes, &text, err)) != ZO_OK)
+        return rc;
+    for (size_t i = 0; i < in->n; i++) {
+        sizes[i] = in->items[i].n;
+        memcpy(text, in->items[i].p, in->items[i].n);
+        text += in->items[i].n;
+    }
+    return ZO_OK;
+}
+
+/* Pending trials close up: their places in the pool mean nothing. */
+static zo_status pending_save(const struct pending_pool *p, zo_bundle *out, zo_error *err)
+{
+    uint64_t *w;
+    uint8_t *memos;
+    zo_status rc;
+
+    if ((rc = array_put(out, "pending", ZO_U64, (size_t)p->n_used * PENDING_WORDS, &w, err)) != ZO_OK ||
+        (rc = array_put(out, "memos", ZO_U8, p->n_used * p->memo_bytes, &memos, err)) != ZO_OK)
+        return rc;
+    for (uint32_t i = 0; i < p->n; i++) {
+        const struct pending *e = &p->items[i];
+        if (!e->used)
+            continue;
+        w[PENDING_NUMBER] = e->number;
+        w[PENDING_LEASE] = e->lease_ms;
+        w[PENDING_EXPIRIES] = e->expiries;
+        w[PENDING_OWN] = e->own;
+        w += PENDING_WORDS;
+        if (p->memo_bytes)
+            memcpy(memos, pending_memo(p, i), p->memo_bytes);
+        memos += p->memo_bytes;
+    }
+    return ZO_OK;
+}
+
+static zo_status front_save(const struct front *p, zo_bundle *out, zo_error *err)
+{
+    uint64_t *to;
+    zo_status rc = array_put(out, "front", ZO_U64, p->n, &to, err);
+
+    if (rc == ZO_OK && p->n)
+        memcpy(to, p->number, p->n * sizeof *to);
+    return rc;
+}
+
+/* The parts that save and load themselves: the solver and the early-stopping rule. */
+static zo_status guests_visit(zo_study *s, zo_bundle *b, bool loading, zo_error *err)
+{
+    zo_visit v = {.bundle = b, .loading = loading, .prefix = "solver.", .err = err};
+
+    zo_solver_run_snapshot(s->run, &v);
+    v.prefix = "stop.";
+    if (v.status == ZO_OK && s->rule)
+        s->rule->visit(s->rule_self, &v);
+    return v.status;
+}
+
+static zo_status head_rows_save(const zo_study *s, zo_bundle *out, zo_error *err)
+{
+    const size_t n = head_rows(&s->t, NULL);
+    uint64_t *numbers = zo_malloc(n * sizeof *numbers);
+    zo_status rc;
+
+    if (!numbers)
+        return zo_fail_nomem(err);
+    (void)head_rows(&s->t, numbers);
+    rc = rows_save(s, numbers, n, out, err);
+    zo_free(numbers);
+    return rc;
+}
+
+zo_status zo_study_save_head(zo_study *s, uint64_t arith_tag, zo_bundle *out, zo_error *err)
+{
+    zo_status rc;
+
+    if (s->as_data || s->loading)
+        return zo_fail(err, ZO_ECONFLICT, "", "the study is not whole: it is being replayed");
+    if ((rc = solver_pay(s, err)) != ZO_OK || (rc = zo_bundle_set_meta(out, "solver", s->def->name, err)) != ZO_OK ||
+        (rc = head_words_save(s, arith_tag, out, err)) != ZO_OK ||
+        (rc = strings_save(&s->strings, out, err)) != ZO_OK || (rc = head_rows_save(s, out, err)) != ZO_OK ||
+        (rc = pending_save(&s->pending, out, err)) != ZO_OK || (rc = front_save(&s->front, out, err)) != ZO_OK)
+        return rc;
+    return guests_visit(s, out, false, err);
+}
+
+/* ---- saving segments ---- */
 
 size_t zo_study_closed_segments(const zo_study *s)
 {
@@ -43,452 +292,320 @@ size_t zo_study_closed_segments(const zo_study *s)
 
 zo_status zo_study_save_segment(const zo_study *s, size_t i, zo_bundle *out, zo_error *err)
 {
-    const uint64_t first = (uint64_t)i * ZO_SEGMENT_TRIALS;
-    uint64_t *numbers = zo_malloc(ZO_SEGMENT_TRIALS * sizeof *numbers);
-    size_t n = 0;
+    uint64_t *numbers, *index;
+    zo_status rc;
 
-    if (!numbers)
+    if (i >= s->t.closed)
+        return zo_fail(err, ZO_EINVAL, "", "segment %zu is not closed", i);
+    if (!(numbers = zo_malloc(ZO_SEGMENT_TRIALS * sizeof *numbers)))
         return zo_fail_nomem(err);
-    for (uint64_t k = 0; k < ZO_SEGMENT_TRIALS; k++)
-        if (table_row(&s->t, first + k).g)
-            numbers[n++] = first + k;
-    const zo_status rc = rows_save(s, numbers, n, out, err);
+    if ((rc = array_put(out, "segment", ZO_U64, 1, &index, err)) == ZO_OK) {
+        *index = i;
+        rc = rows_save(s, numbers, segment_rows(&s->t, i, false, numbers), out, err);
+    }
     zo_free(numbers);
     return rc;
 }
 
-/* ---- the head: saving ---- */
+/* ---- loading the head ---- */
 
-/* Rows that the head carries. */
-static bool in_head(const zo_study *s, uint64_t number)
+static zo_status head_fits(const zo_study *s, const zo_bundle *head, const uint64_t *w, uint64_t arith_tag,
+                           zo_error *err)
 {
-    const struct row r = table_row(&s->t, number);
+    const char *solver = zo_bundle_meta(head, "solver");
 
-    return r.g && (number / ZO_SEGMENT_TRIALS >= s->t.closed || r.g->flags[r.i] & FLAG_AMENDED);
+    if (w[HEAD_LAYOUT] != LAYOUT)
+        return zo_fail(err, ZO_ECONFLICT, "", "the snapshot has layout %llu, this build reads %d",
+                       (unsigned long long)w[HEAD_LAYOUT], (int)LAYOUT);
+    if (!solver || strcmp(solver, s->def->name) != 0 || w[HEAD_SEED] != s->seed || w[HEAD_DIMS] != s->n ||
+        w[HEAD_VALUES] != s->n_values || w[HEAD_OBJECTIVES] != s->n_objectives)
+        return snapshot_damaged(err, "it belongs to another study");
+    if (w[HEAD_VERSION] != s->def->version)
+        return zo_fail(err, ZO_ECONFLICT, "", "solver %s is version %u, the snapshot's is %llu", s->def->name,
+                       s->def->version, (unsigned long long)w[HEAD_VERSION]);
+    if (w[HEAD_TAG] != arith_tag)
+        return zo_fail(err, ZO_ECONFLICT, "", "the snapshot was made with another arithmetic");
+    return ZO_OK;
 }
 
-static zo_status head_rows_save(const zo_study *s, zo_bundle *b, zo_error *err)
+static zo_status head_words_load(zo_study *s, const uint64_t *w, const double *budget, zo_error *err)
 {
-    size_t n = 0, k = 0;
+    const zo_budget b = {
+        .trials = w[HEAD_BUDGET], .seconds = budget[0], .has_target = w[HEAD_HAS_TARGET] != 0, .target = budget[1]};
 
-    for (uint64_t number = 0; number < s->t.next; number++)
-        n += in_head(s, number);
-    uint64_t *numbers = zo_malloc((n ? n : 1) * sizeof *numbers);
-    if (!numbers)
-        return zo_fail_nomem(err);
-    for (uint64_t number = 0; number < s->t.next; number++)
-        if (in_head(s, number))
-            numbers[k++] = number;
-    const zo_status rc = rows_save(s, numbers, n, b, err);
-    zo_free(numbers);
-    return rc;
+    if (w[HEAD_CLOSED] > SIZE_MAX / ZO_SEGMENT_TRIALS || w[HEAD_CLOSED] * ZO_SEGMENT_TRIALS > w[HEAD_NEXT] ||
+        w[HEAD_NEXT] > INT64_MAX || w[HEAD_SEQ] > INT64_MAX || w[HEAD_PAUSED] > 1 || w[HEAD_WAITING] > 1 ||
+        w[HEAD_HAS_TARGET] > 1 || w[HEAD_ENDED] >= END_REASON_COUNT || w[HEAD_FIRST_ASK] > INT64_MAX ||
+        w[HEAD_PAUSED_MS] > INT64_MAX || w[HEAD_PAUSED_SINCE] > INT64_MAX ||
+        budget_check(&b, s->n_objectives, NULL) != ZO_OK)
+        return snapshot_damaged(err, "a counter is out of range");
+    s->budget = b;
+    s->seq = w[HEAD_SEQ];
+    s->t.next = w[HEAD_NEXT];
+    s->t.closed = (size_t)w[HEAD_CLOSED];
+    s->best = w[HEAD_BEST];
+    s->least = w[HEAD_LEAST];
+    s->paused = w[HEAD_PAUSED];
+    s->ended = (enum end_reason)w[HEAD_ENDED];
+    s->waiting = w[HEAD_WAITING];
+    s->first_ask_ms = (int64_t)w[HEAD_FIRST_ASK];
+    s->paused_ms = (int64_t)w[HEAD_PAUSED_MS];
+    s->paused_since_ms = (int64_t)w[HEAD_PAUSED_SINCE];
+    return ZO_OK;
 }
 
-static zo_status strings_save(const zo_study *s, zo_bundle *b, zo_error *err)
+static zo_status strings_load(zo_study *s, const zo_bundle *head, uint64_t n, zo_error *err)
 {
-    const struct intern *in = &s->strings;
+    const uint64_t *sizes;
+    const char *text;
     size_t bytes = 0;
-    uint64_t *length = bundle_make(b, "string.bytes", ZO_U64, in->n, err);
-
-    for (size_t i = 0; length && i < in->n; i++)
-        bytes += length[i] = in->items[i].n;
-    uint8_t *text = length ? bundle_make(b, "string.text", ZO_U8, bytes, err) : NULL;
-    if (!text)
-        return ZO_ENOMEM;
-    for (size_t i = 0; i < in->n; text += length[i++])
-        memcpy(text, in->items[i].p, length[i]);
-    return ZO_OK;
-}
-
-static zo_status pending_save(const zo_study *s, zo_bundle *b, zo_error *err)
-{
-    const struct pending_pool *p = &s->pending;
-    uint64_t *number = bundle_make(b, "pending.number", ZO_U64, p->n_used, err);
-    uint64_t *lease = number ? bundle_make(b, "pending.lease", ZO_U64, p->n_used, err) : NULL;
-    uint64_t *expiries = lease ? bundle_make(b, "pending.expiries", ZO_U64, p->n_used, err) : NULL;
-    uint8_t *own = expiries ? bundle_make(b, "pending.own", ZO_U8, p->n_used, err) : NULL;
-    uint8_t *memo = own ? bundle_make(b, "pending.memo", ZO_U8, p->n_used * p->memo_bytes, err) : NULL;
-    size_t k = 0;
-
-    if (!memo)
-        return ZO_ENOMEM;
-    for (uint32_t i = 0; i < p->n; i++) {
-        const struct pending *e = &p->items[i];
-        if (!e->used)
-            continue;
-        number[k] = e->number;
-        lease[k] = e->lease_ms;
-        expiries[k] = e->expiries;
-        own[k] = e->own;
-        if (p->memo_bytes)
-            memcpy(memo + k * p->memo_bytes, pending_memo(p, i), p->memo_bytes);
-        k++;
-    }
-    return ZO_OK;
-}
-
-/* What is still queued; entries that were told or withdrawn meanwhile are dropped here. */
-static zo_status ring_save(const zo_study *s, const struct ring *ring, const char *name, zo_bundle *b, zo_error *err)
-{
-    size_t n = 0;
-
-    for (int pass = 0; pass < 2; pass++) {
-        uint64_t *to = pass ? bundle_make(b, name, ZO_U64, n, err) : NULL;
-        if (pass && !to)
-            return ZO_ENOMEM;
-        n = 0;
-        for (size_t i = 0; i < ring->n; i++) {
-            const struct row r = table_row(&s->t, ring_at(ring, i));
-            if (r.g->state[r.i] != ZO_TRIAL_QUEUED || r.g->flags[r.i] & FLAG_WITHDRAWN)
-                continue;
-            if (to)
-                to[n] = ring_at(ring, i);
-            n++;
-        }
-    }
-    return ZO_OK;
-}
-
-static zo_status front_save(const zo_study *s, zo_bundle *b, zo_error *err)
-{
-    uint64_t *number = bundle_make(b, "front", ZO_U64, s->front.n, err);
-
-    if (!number)
-        return ZO_ENOMEM;
-    if (s->front.n)
-        memcpy(number, s->front.number, s->front.n * sizeof *number);
-    return ZO_OK;
-}
-
-/* Scalars, the same walk both ways. */
-struct scalars {
-    uint64_t next, closed, first_ask_ms, paused_ms, paused_since_ms, best, least;
-    uint8_t paused, asked_solver, ended, has_target;
-};
-
-static void scalars_visit(zo_study *s, struct scalars *x, zo_visit *v)
-{
-    zo_visit_u64(v, "seq", &s->seq, 1);
-    zo_visit_u64(v, "next", &x->next, 1);
-    zo_visit_u64(v, "closed", &x->closed, 1);
-    zo_visit_u64(v, "budget.trials", &s->budget.trials, 1);
-    zo_visit_f64(v, "budget.seconds", &s->budget.seconds, 1);
-    zo_visit_u8(v, "budget.has_target", &x->has_target, 1);
-    zo_visit_f64(v, "budget.target", &s->budget.target, 1);
-    zo_visit_u8(v, "paused", &x->paused, 1);
-    zo_visit_u8(v, "asked_solver", &x->asked_solver, 1);
-    zo_visit_u8(v, "ended", &x->ended, 1);
-    zo_visit_u64(v, "first_ask_ms", &x->first_ask_ms, 1);
-    zo_visit_u64(v, "paused_ms", &x->paused_ms, 1);
-    zo_visit_u64(v, "paused_since_ms", &x->paused_since_ms, 1);
-    zo_visit_u64(v, "best", &x->best, 1);
-    zo_visit_u64(v, "least", &x->least, 1);
-}
-
-static void parts_visit(zo_study *s, zo_visit *v)
-{
-    if (s->rule) {
-        v->prefix = "rule.";
-        s->rule->visit(s->rule_self, v);
-    }
-    v->prefix = "solver.";
-    zo_solver_run_snapshot(s->run, v);
-}
-
-static zo_status labels_save(const zo_study *s, uint64_t arith_tag, zo_bundle *b, zo_error *err)
-{
-    char version[24], tag[24];
     zo_status rc;
 
-    (void)snprintf(version, sizeof version, "%u", s->def->version);
-    (void)snprintf(tag, sizeof tag, "%016" PRIx64, arith_tag);
-    if ((rc = zo_bundle_set_meta(b, "format", FORMAT, err)) != ZO_OK ||
-        (rc = zo_bundle_set_meta(b, "solver", s->def->name, err)) != ZO_OK ||
-        (rc = zo_bundle_set_meta(b, "version", version, err)) != ZO_OK)
+    if (n > UINT32_MAX)
+        return snapshot_damaged(err, "a counter is out of range");
+    if ((rc = array_get(head, "string.bytes", ZO_U64, (size_t)n, &sizes, err)) != ZO_OK)
         return rc;
-    return zo_bundle_set_meta(b, "arithmetic", tag, err);
-}
-
-zo_status zo_study_save_head(zo_study *s, uint64_t arith_tag, zo_bundle *out, zo_error *err)
-{
-    struct scalars x = {.next = s->t.next,
-                        .closed = s->t.closed,
-                        .first_ask_ms = (uint64_t)s->first_ask_ms,
-                        .paused_ms = (uint64_t)s->paused_ms,
-                        .paused_since_ms = (uint64_t)s->paused_since_ms,
-                        .best = s->best,
-                        .least = s->least,
-                        .paused = s->paused,
-                        .asked_solver = s->asked_solver,
-                        .ended = (uint8_t)s->ended,
-                        .has_target = s->budget.has_target};
-    zo_visit v = {.bundle = out, .prefix = "", .err = err};
-    zo_status rc;
-
-    if ((rc = solver_pay(s, err)) != ZO_OK || (rc = labels_save(s, arith_tag, out, err)) != ZO_OK)
+    for (size_t i = 0; i < n; i++) {
+        if (sizes[i] > MAX_TEXT)
+            return snapshot_damaged(err, "'string.bytes' is out of range");
+        bytes += (size_t)sizes[i];
+    }
+    if ((rc = array_get(head, "string.text", ZO_U8, bytes, &text, err)) != ZO_OK)
         return rc;
-    scalars_visit(s, &x, &v);
-    parts_visit(s, &v);
-    if (v.status != ZO_OK)
-        return v.status;
-    if ((rc = strings_save(s, out, err)) != ZO_OK || (rc = head_rows_save(s, out, err)) != ZO_OK ||
-        (rc = pending_save(s, out, err)) != ZO_OK || (rc = ring_save(s, &s->retry, "retry", out, err)) != ZO_OK ||
-        (rc = ring_save(s, &s->queue, "queue", out, err)) != ZO_OK)
-        return rc;
-    return front_save(s, out, err);
-}
-
-/* ---- loading ---- */
-
-static zo_status damaged(zo_error *err, const char *what)
-{
-    return zo_fail(err, ZO_EINVAL, "", "saved state: %s", what);
-}
-
-static zo_status labels_check(const zo_study *s, uint64_t arith_tag, const zo_bundle *b, zo_error *err)
-{
-    const char *format = zo_bundle_meta(b, "format"), *solver = zo_bundle_meta(b, "solver");
-    const char *version = zo_bundle_meta(b, "version"), *tag = zo_bundle_meta(b, "arithmetic");
-    char own_version[24], own_tag[24];
-
-    (void)snprintf(own_version, sizeof own_version, "%u", s->def->version);
-    (void)snprintf(own_tag, sizeof own_tag, "%016" PRIx64, arith_tag);
-    if (!format || !solver || !version || !tag || strcmp(solver, s->def->name) != 0)
-        return damaged(err, "it is not this study's");
-    if (strcmp(format, FORMAT) != 0 || strcmp(version, own_version) != 0 || strcmp(tag, own_tag) != 0)
-        return zo_fail(err, ZO_ECONFLICT, "", "saved state: of another version or another arithmetic");
-    return ZO_OK;
-}
-
-static zo_status strings_load(zo_study *s, struct loading *l, const zo_bundle *b, zo_error *err)
-{
-    size_t n, n_text, at = 0;
-    const uint64_t *length = bundle_find(b, "string.bytes", ZO_U64, &n, err);
-    const uint8_t *text = length ? bundle_find(b, "string.text", ZO_U8, &n_text, err) : NULL;
-
-    if (!text)
-        return ZO_EINVAL;
-    if (n > MAX_STRINGS)
-        return damaged(err, "too many strings");
-    if (!(l->is_provenance = zo_calloc(n + 1, 1)) || (n && !intern_reserve(&s->strings, n, n_text)))
+    if (!(s->loading->is_provenance = zo_calloc((size_t)n + 1, sizeof(bool))) ||
+        (n && !intern_reserve(&s->strings, (size_t)n, bytes)))
         return zo_fail_nomem(err);
-    for (size_t i = 0; i < n; at += (size_t)length[i++]) {
-        if (length[i] > n_text - at || intern_add(&s->strings, (const char *)text + at, (size_t)length[i]) != i + 1)
-            return damaged(err, "strings are cut off or repeat");
-        l->is_provenance[i + 1] = memchr(text + at, 0, (size_t)length[i]) != NULL;
-    }
-    return at == n_text ? ZO_OK : damaged(err, "strings are cut off or repeat");
-}
-
-static zo_status late_copy(struct loading *l, const zo_bundle *b, zo_error *err)
-{
-    for (size_t i = 0; i < ZO_LEN(late_arrays); i++) {
-        const zo_array *a = zo_bundle_get(b, late_arrays[i]);
-        void *data;
-        zo_status rc;
-        if (!a)
-            return damaged(err, "a part is missing");
-        if ((rc = zo_bundle_add(&l->late, a->name, a->dtype, a->n_dims, a->dims, &data, err)) != ZO_OK)
-            return rc;
-        memcpy(data, a->data, a->bytes);
+    for (size_t i = 0; i < n; i++) {
+        const size_t size = (size_t)sizes[i];
+        if (intern_add(&s->strings, text, size) != i + 1)
+            return snapshot_damaged(err, "a string is there twice");
+        s->loading->is_provenance[i + 1] = size && memchr(text, 0, size) != NULL;
+        text += size;
     }
     return ZO_OK;
 }
 
-static zo_status scalars_load(zo_study *s, struct loading *l, const struct scalars *x, zo_error *err)
+/* A row that a queue or a pending trial names, for the first time: FLAG_BATCH marks those named. */
+static bool name_row(const zo_study *s, uint64_t number, struct row *out)
 {
-    s->budget.has_target = x->has_target;
-    if (x->closed > x->next / ZO_SEGMENT_TRIALS || x->ended >= END_REASON_COUNT ||
-        budget_check(&s->budget, s->n_objectives, NULL) != ZO_OK)
-        return damaged(err, "a number is out of range");
-    s->t.next = x->next;
-    s->t.closed = l->n_segments = (size_t)x->closed;
-    s->paused = x->paused;
-    s->asked_solver = x->asked_solver;
-    s->ended = x->ended;
-    s->first_ask_ms = (int64_t)x->first_ask_ms;
-    s->paused_ms = (int64_t)x->paused_ms;
-    s->paused_since_ms = (int64_t)x->paused_since_ms;
-    l->best = x->best;
-    l->least = x->least;
+    *out = table_row(&s->t, number);
+    if (!out->g || out->g->flags[out->i] & (FLAG_WITHDRAWN | FLAG_BATCH))
+        return false;
+    out->g->flags[out->i] |= FLAG_BATCH;
+    return true;
+}
+
+static void unname_rows(const zo_study *s, const uint64_t *numbers, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct row r = table_row(&s->t, numbers[i]);
+        if (r.g)
+            r.g->flags[r.i] &= (uint8_t)~FLAG_BATCH;
+    }
+}
+
+static zo_status ring_load(zo_study *s, struct ring *ring, const zo_bundle *head, const char *name, uint64_t n,
+                           bool again, zo_error *err)
+{
+    const uint64_t *numbers;
+    zo_status rc;
+
+    if (n > s->counts.by_state[ZO_TRIAL_QUEUED])
+        return snapshot_damaged(err, "a queue is longer than the trials queued");
+    if ((rc = array_get(head, name, ZO_U64, (size_t)n, &numbers, err)) != ZO_OK)
+        return rc;
+    if (n && !ring_reserve(ring, (size_t)n))
+        return zo_fail_nomem(err);
+    for (size_t i = 0; i < n && rc == ZO_OK; i++) {
+        struct row r;
+        if (!name_row(s, numbers[i], &r) || r.g->state[r.i] != ZO_TRIAL_QUEUED || (r.g->attempt[r.i] > 0) != again)
+            rc = snapshot_damaged(err, "a queue names a trial that can't be in it");
+        else
+            ring_push(ring, numbers[i]);
+    }
+    unname_rows(s, numbers, (size_t)n);
+    return rc;
+}
+
+static zo_status rings_load(zo_study *s, const zo_bundle *head, const uint64_t *w, zo_error *err)
+{
+    zo_status rc;
+
+    if ((rc = ring_load(s, &s->retry, head, "retry", w[HEAD_RETRY], true, err)) != ZO_OK ||
+        (rc = ring_load(s, &s->queue, head, "queue", w[HEAD_QUEUE], false, err)) != ZO_OK)
+        return rc;
+    if (s->retry.n + s->queue.n != s->counts.by_state[ZO_TRIAL_QUEUED])
+        return snapshot_damaged(err, "a queued trial is in no queue");
     return ZO_OK;
+}
+
+static zo_status pending_load_one(zo_study *s, const uint64_t *w, const uint8_t *memo, zo_error *err)
+{
+    const struct row r = table_row(&s->t, w[PENDING_NUMBER]);
+    struct pending_pool *p = &s->pending;
+
+    if (!r.g || r.g->flags[r.i] & FLAG_WITHDRAWN || r.g->pending[r.i] || r.g->attempt[r.i] == 0 ||
+        (r.g->state[r.i] != ZO_TRIAL_RUNNING && r.g->state[r.i] != ZO_TRIAL_QUEUED) ||
+        lease_check(w[PENDING_LEASE], NULL) != ZO_OK || w[PENDING_EXPIRIES] > UINT32_MAX || w[PENDING_OWN] > 1)
+        return snapshot_damaged(err, "a pending trial contradicts the table");
+    const uint32_t i = pending_take(p, w[PENDING_NUMBER]);
+    p->items[i].lease_ms = w[PENDING_LEASE];
+    p->items[i].expiries = (uint32_t)w[PENDING_EXPIRIES];
+    p->items[i].own = w[PENDING_OWN];
+    if (p->memo_bytes)
+        memcpy(pending_memo(p, i), memo, p->memo_bytes);
+    r.g->pending[r.i] = i + 1;
+    return ZO_OK;
+}
+
+static zo_status pending_load(zo_study *s, const zo_bundle *head, uint64_t n, zo_error *err)
+{
+    const size_t memo_bytes = s->pending.memo_bytes;
+    const uint64_t *w;
+    const uint8_t *memos;
+    zo_status rc;
+
+    if (n != s->counts.by_state[ZO_TRIAL_RUNNING] + s->retry.n || n > INT32_MAX)
+        return snapshot_damaged(err, "pending trials and the table differ in number");
+    if ((rc = array_get(head, "pending", ZO_U64, (size_t)n * PENDING_WORDS, &w, err)) != ZO_OK ||
+        (rc = array_get(head, "memos", ZO_U8, (size_t)n * memo_bytes, &memos, err)) != ZO_OK)
+        return rc;
+    if (!pending_reserve(&s->pending, (size_t)n))
+        return zo_fail_nomem(err);
+    for (size_t i = 0; i < n && rc == ZO_OK; i++)
+        rc = pending_load_one(s, w + i * PENDING_WORDS, memos + i * memo_bytes, err);
+    return rc;
+}
+
+/* Members' numbers only: their rows may be in segments yet to come. */
+static zo_status front_load(struct front *p, const zo_bundle *head, uint64_t n, zo_error *err)
+{
+    const uint64_t *numbers;
+    zo_status rc;
+
+    if (n && p->m < 2)
+        return snapshot_damaged(err, "a Pareto front of one objective");
+    if ((rc = array_get(head, "front", ZO_U64, (size_t)n, &numbers, err)) != ZO_OK)
+        return rc;
+    if (n && !front_reserve(p, (size_t)n))
+        return zo_fail_nomem(err);
+    if (n)
+        memcpy(p->number, numbers, (size_t)n * sizeof *numbers);
+    p->n = (size_t)n;
+    return ZO_OK;
+}
+
+static zo_status head_load(zo_study *s, const zo_bundle *head, const uint64_t *w, zo_error *err)
+{
+    const double *budget;
+    zo_status rc;
+
+    if ((rc = array_get(head, "budget", ZO_F64, 2, &budget, err)) != ZO_OK ||
+        (rc = head_words_load(s, w, budget, err)) != ZO_OK ||
+        (rc = strings_load(s, head, w[HEAD_STRINGS], err)) != ZO_OK ||
+        (rc = rows_load(s, head, 0, w[HEAD_NEXT], true, err)) != ZO_OK || (rc = rings_load(s, head, w, err)) != ZO_OK ||
+        (rc = pending_load(s, head, w[HEAD_PENDING], err)) != ZO_OK ||
+        (rc = front_load(&s->front, head, w[HEAD_FRONT], err)) != ZO_OK)
+        return rc;
+    zo_bundle lent = *head; /* loading only reads it */
+    return guests_visit(s, &lent, true, err);
+}
+
+void loading_free(struct loading *l)
+{
+    if (l)
+        zo_free(l->is_provenance);
+    zo_free(l);
 }
 
 zo_status zo_study_load_head(zo_study *s, const zo_bundle *head, uint64_t arith_tag, size_t *n_segments_out,
                              uint64_t *seq_out, zo_error *err)
 {
-    struct scalars x = {0};
-    zo_bundle view = *head; /* the visitor only reads when it loads */
-    zo_visit v = {.bundle = &view, .loading = true, .prefix = "", .err = err};
+    const uint64_t *w;
     zo_status rc;
 
-    if ((rc = labels_check(s, arith_tag, head, err)) != ZO_OK)
+    if (s->seq || s->t.next || s->loading)
+        return zo_fail(err, ZO_ECONFLICT, "", "a snapshot loads into a new study");
+    if ((rc = array_get(head, "head", ZO_U64, HEAD_WORDS, &w, err)) != ZO_OK ||
+        (rc = head_fits(s, head, w, arith_tag, err)) != ZO_OK)
         return rc;
     if (!(s->loading = zo_calloc(1, sizeof *s->loading)))
         return zo_fail_nomem(err);
-    zo_bundle_init(&s->loading->late);
-    scalars_visit(s, &x, &v);
-    parts_visit(s, &v);
-    if (v.status != ZO_OK)
-        return v.status;
-    if ((rc = scalars_load(s, s->loading, &x, err)) != ZO_OK ||
-        (rc = strings_load(s, s->loading, head, err)) != ZO_OK ||
-        (rc = rows_load(s, 0, s->t.next, s->loading->is_provenance, head, err)) != ZO_OK ||
-        (rc = late_copy(s->loading, head, err)) != ZO_OK)
+    if ((rc = head_load(s, head, w, err)) != ZO_OK)
         return rc;
-    *n_segments_out = s->loading->n_segments;
+    *n_segments_out = s->loading->n_segments = s->t.closed;
     *seq_out = s->seq;
     return ZO_OK;
 }
 
+/* ---- loading segments, and the end ---- */
+
 zo_status zo_study_load_segment(zo_study *s, size_t i, const zo_bundle *segment, zo_error *err)
 {
-    const uint64_t first = (uint64_t)i * ZO_SEGMENT_TRIALS;
+    const uint64_t *index, first = (uint64_t)i * ZO_SEGMENT_TRIALS;
+    zo_status rc;
 
     if (!s->loading || i != s->loading->n_loaded || i >= s->loading->n_segments)
-        return damaged(err, "segments come in another order");
-    s->loading->n_loaded++;
-    return rows_load(s, first, first + ZO_SEGMENT_TRIALS, s->loading->is_provenance, segment, err);
+        return zo_fail(err, ZO_ECONFLICT, "", "segment %zu is not the next to load", i);
+    if ((rc = array_get(segment, "segment", ZO_U64, 1, &index, err)) != ZO_OK)
+        return rc;
+    if (*index != i)
+        return snapshot_damaged(err, "a segment of another number");
+    if ((rc = rows_load(s, segment, first, first + ZO_SEGMENT_TRIALS, false, err)) == ZO_OK)
+        s->loading->n_loaded++;
+    return rc;
 }
 
-/* ---- finish: what names trials ---- */
-
-static bool is_queued(const zo_study *s, uint64_t number)
+static const double *complete_values(const zo_study *s, uint64_t number)
 {
     const struct row r = table_row(&s->t, number);
 
-    return r.g && r.g->state[r.i] == ZO_TRIAL_QUEUED && !(r.g->flags[r.i] & FLAG_WITHDRAWN);
+    return r.g && r.g->state[r.i] == ZO_TRIAL_COMPLETE ? row_values(&s->t, r) : NULL;
 }
 
-static zo_status ring_load(zo_study *s, const zo_bundle *b, const char *name, struct ring *ring, zo_error *err)
+static zo_status best_finish(zo_study *s, zo_error *err)
 {
-    size_t n;
-    const uint64_t *number = bundle_find(b, name, ZO_U64, &n, err);
+    const double *best = complete_values(s, s->best), *least = complete_values(s, s->least);
 
-    if (!number)
-        return ZO_EINVAL;
-    if (!ring_reserve(ring, n))
-        return zo_fail_nomem(err);
-    for (size_t i = 0; i < n; i++) {
-        if (!is_queued(s, number[i]))
-            return damaged(err, "a queue holds a trial that is not queued");
-        ring_push(ring, number[i]);
-    }
+    if ((s->best != UINT64_MAX && (!best || s->n_objectives > 1 || constraint_violation(s, best) > 0)) ||
+        (s->least != UINT64_MAX && (!least || s->n_objectives > 1 || !(constraint_violation(s, least) > 0))))
+        return snapshot_damaged(err, "the best trial can't be it");
+    if (best)
+        s->best_f = s->sign[0] * best[0];
+    if (least)
+        s->least_violation = constraint_violation(s, least);
     return ZO_OK;
 }
 
-static zo_status pending_load(zo_study *s, const zo_bundle *b, zo_error *err)
-{
-    struct pending_pool *p = &s->pending;
-    size_t n, lengths[4];
-    const uint64_t *number = bundle_find(b, "pending.number", ZO_U64, &n, err);
-    const uint64_t *lease = number ? bundle_find(b, "pending.lease", ZO_U64, &lengths[0], err) : NULL;
-    const uint64_t *expiries = lease ? bundle_find(b, "pending.expiries", ZO_U64, &lengths[1], err) : NULL;
-    const uint8_t *own = expiries ? bundle_find(b, "pending.own", ZO_U8, &lengths[2], err) : NULL;
-    const uint8_t *memo = own ? bundle_find(b, "pending.memo", ZO_U8, &lengths[3], err) : NULL;
-
-    if (!memo)
-        return ZO_EINVAL;
-    if (lengths[0] != n || lengths[1] != n || lengths[2] != n || lengths[3] != n * p->memo_bytes)
-        return damaged(err, "columns of pending trials differ in length");
-    if (!pending_reserve(p, n))
-        return zo_fail_nomem(err);
-    for (size_t k = 0; k < n; k++) {
-        const struct row r = table_row(&s->t, number[k]);
-        if (!r.g || r.g->pending[r.i] || (r.g->state[r.i] != ZO_TRIAL_QUEUED && r.g->state[r.i] != ZO_TRIAL_RUNNING) ||
-            !r.g->attempt[r.i] || expiries[k] > UINT32_MAX || lease_check(lease[k], NULL) != ZO_OK)
-            return damaged(err, "a pending trial is not pending");
-        const uint32_t i = pending_take(p, number[k]);
-        p->items[i].lease_ms = lease[k];
-        p->items[i].expiries = (uint32_t)expiries[k];
-        p->items[i].own = own[k];
-        if (p->memo_bytes)
-            memcpy(pending_memo(p, i), memo + k * p->memo_bytes, p->memo_bytes);
-        r.g->pending[r.i] = i + 1;
-    }
-    return ZO_OK;
-}
-
-static bool is_complete(const zo_study *s, uint64_t number)
-{
-    const struct row r = table_row(&s->t, number);
-
-    return r.g && r.g->state[r.i] == ZO_TRIAL_COMPLETE && has_all_values(s, row_values(&s->t, r));
-}
-
-static int ascending(const void *a, const void *b)
+static int by_number(const void *a, const void *b)
 {
     const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
     return (x > y) - (x < y);
 }
 
-static zo_status front_load(zo_study *s, const zo_bundle *b, zo_error *err)
+/* Values of the members, and their order by number. Of two objectives, the members are a staircase. */
+static zo_status front_finish(zo_study *s, zo_error *err)
 {
     struct front *p = &s->front;
-    size_t n;
-    const uint64_t *number = bundle_find(b, "front", ZO_U64, &n, err);
+    const size_t m = p->m;
 
-    if (!number)
-        return ZO_EINVAL;
-    if (n && (s->n_objectives == 1 || !front_reserve(p, n)))
-        return s->n_objectives == 1 ? damaged(err, "a front of a single objective") : zo_fail_nomem(err);
-    for (size_t i = 0; i < n; i++) {
-        if (!is_complete(s, number[i]))
-            return damaged(err, "the front holds a trial without values");
-        const double *values = row_values(&s->t, table_row(&s->t, number[i]));
-        for (size_t j = 0; j < s->n_objectives; j++)
-            p->f[i * s->n_objectives + j] = s->sign[j] * values[j];
-        if (s->n_objectives == 2 && i > 0 && p->f[2 * i] <= p->f[2 * i - 2])
-            return damaged(err, "the front is not in order");
-        p->number[i] = p->sorted[i] = number[i];
+    for (size_t i = 0; i < p->n; i++) {
+        const double *values = complete_values(s, p->number[i]);
+        double *f = p->f + i * m;
+        if (!values || constraint_violation(s, values) > 0)
+            return snapshot_damaged(err, "a member of the Pareto front can't be one");
+        for (size_t j = 0; j < m; j++)
+            f[j] = s->sign[j] * values[j];
+        if (m == 2 && i > 0 && !(f[0] > f[-2] && f[1] < f[-1]))
+            return snapshot_damaged(err, "the Pareto front is out of order");
+        p->sorted[i] = p->number[i];
     }
-    p->n = n;
-    if (n)
-        qsort(p->sorted, n, sizeof *p->sorted, ascending);
-    return ZO_OK;
-}
-
-static zo_status best_load(zo_study *s, zo_error *err)
-{
-    const uint64_t best = s->loading->best, least = s->loading->least;
-
-    if ((best != UINT64_MAX && !is_complete(s, best)) || (least != UINT64_MAX && !is_complete(s, least)))
-        return damaged(err, "the best trial has no values");
-    s->best = best;
-    s->least = least;
-    if (best != UINT64_MAX)
-        s->best_f = s->sign[0] * row_values(&s->t, table_row(&s->t, best))[0];
-    if (least != UINT64_MAX)
-        s->least_violation = constraint_violation(s, row_values(&s->t, table_row(&s->t, least)));
-    return ZO_OK;
-}
-
-/* Every open trial is in its place: running ones are pending, queued ones in a ring. */
-static zo_status open_check(const zo_study *s, zo_error *err)
-{
-    for (size_t k = 0; k < s->t.n_segs; k++) {
-        const struct segment *g = &s->t.segs[k];
-        for (size_t i = 0; g->open && i < g->cap; i++)
-            if (g->state[i] == ZO_TRIAL_RUNNING && !g->pending[i])
-                return damaged(err, "a running trial has no lease");
-    }
-    if (s->retry.n + s->queue.n != s->counts.by_state[ZO_TRIAL_QUEUED])
-        return damaged(err, "a queued trial is in no queue");
-    return ZO_OK;
-}
-
-static zo_status seen_rebuild(zo_study *s, zo_error *err)
-{
-    if (s->duplicates != ZO_DUPLICATES_AVOID)
-        return ZO_OK;
-    if (!seen_reserve(&s->seen, (size_t)(s->t.next - s->t.absent)))
-        return zo_fail_nomem(err);
-    for (uint64_t number = 0; number < s->t.next; number++) {
-        const struct row r = table_row(&s->t, number);
-        if (r.g && r.g->state[r.i] != ZO_TRIAL_ABANDONED && !(r.g->flags[r.i] & FLAG_WITHDRAWN))
-            seen_add(&s->seen, zo_space_hash(s->space, row_v(&s->t, r)));
-    }
+    if (p->n)
+        qsort(p->sorted, p->n, sizeof *p->sorted, by_number);
+    for (size_t i = 1; i < p->n; i++)
+        if (p->sorted[i] == p->sorted[i - 1])
+            return snapshot_damaged(err, "a trial is in the Pareto front twice");
     return ZO_OK;
 }
 
@@ -497,13 +614,12 @@ zo_status zo_study_load_finish(zo_study *s, zo_error *err)
     zo_status rc;
 
     if (!s->loading || s->loading->n_loaded != s->loading->n_segments)
-        return damaged(err, "segments are missing");
-    const zo_bundle *late = &s->loading->late;
-    if ((rc = rows_count(s, err)) != ZO_OK || (rc = ring_load(s, late, "retry", &s->retry, err)) != ZO_OK ||
-        (rc = ring_load(s, late, "queue", &s->queue, err)) != ZO_OK || (rc = pending_load(s, late, err)) != ZO_OK ||
-        (rc = open_check(s, err)) != ZO_OK || (rc = front_load(s, late, err)) != ZO_OK ||
-        (rc = best_load(s, err)) != ZO_OK || (rc = seen_rebuild(s, err)) != ZO_OK)
+        return zo_fail(err, ZO_ECONFLICT, "", "the snapshot is not loaded in full");
+    if (s->t.next && !table_row(&s->t, s->t.next - 1).g)
+        return snapshot_damaged(err, "the last trial is missing");
+    if ((rc = best_finish(s, err)) != ZO_OK || (rc = front_finish(s, err)) != ZO_OK)
         return rc;
+    s->t.absent = s->t.next - s->loading->n_rows;
     loading_free(s->loading);
     s->loading = NULL;
     return ZO_OK;
