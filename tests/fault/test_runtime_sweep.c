@@ -4,7 +4,7 @@
  * write or sync made the store read-only, the same runtime goes on by itself. ZEROTH_DEEP=1 takes every point. */
 #include "fault/runtime_fx.h"
 
-enum { BRINGS = 16, PAIRS = 10, SAMPLED = 40 };
+enum { BRINGS = 16, PAIRS = 10, SAMPLED = 25 };
 
 typedef struct script {
     bool started;
