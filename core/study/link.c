@@ -90,22 +90,6 @@ static bool is_seen(const zo_study *s, const double *v)
     return s->duplicates == ZO_DUPLICATES_AVOID && seen_has(&s->seen, zo_space_hash(s->space, v));
 }
 
-/* Next combination of levels; false after the last one. u holds the centres of the cells. */
-static bool next_levels(const zo_study *s, double *u)
-{
-    const zo_dim *dims = s->problem.dims;
-
-    for (size_t i = 0; i < s->n; i++) {
-        const double n = (double)dims[i].levels, level = floor(u[i] * n) + 1;
-        if (level < n) {
-            u[i] = (level + 0.5) / n;
-            return true;
-        }
-        u[i] = 0.5 / n;
-    }
-    return false;
-}
-
 static bool all_levels(const zo_study *s)
 {
     for (size_t i = 0; i < s->n; i++)
@@ -126,13 +110,13 @@ static bool find_new(zo_study *s, zo_rng *rng, double *v)
         return false;
     for (size_t i = 0; i < s->n; i++)
         s->u[i] = 0.5 / (double)s->problem.dims[i].levels;
-    for (unsigned k = 0; k < WALK_POINTS; k++) {
+    bool more = true;
+    for (unsigned k = 0; k < WALK_POINTS && more; k++) {
         zo_space_from_unit(s->space, s->u, v);
+        more = zo_space_walk(s->space, v, s->u);
         zo_space_repair(s->space, rng, v); /* off the walk when the combination is infeasible, then usually seen */
         if (!is_seen(s, v))
             return true;
-        if (!next_levels(s, s->u))
-            break;
     }
     return false;
 }

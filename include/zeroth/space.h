@@ -107,5 +107,9 @@ uint64_t zo_space_hash(const zo_space *s, const double *v);
 /* Number of distinct points, saturating at UINT64_MAX: when a real dimension can be active, and also when parameters with several
  * parents make more combinations than can be walked through. Linear constraints are not counted out. */
 uint64_t zo_space_cardinality(const zo_space *s);
+/* Walk through a space without real dimensions. u: the point the walk stands at, a cell's centre in each dimension (the first cells to
+ * begin with); v: the same in natural units. Moves u to the next point; false after the last one, u is then back at the first. Each
+ * distinct point comes once, linear constraints aside. */
+bool zo_space_walk(const zo_space *s, const double *v, double *u);
 
 #endif
