@@ -9,7 +9,7 @@ enum { STUDIES = 3, MAX_ACKS = 4000 };
 typedef struct ack {
     uint64_t ops;
     int study;
-    enum { ACK_ASK, ACK_TELL, ACK_BRING } kind;
+    enum ack_kind { ACK_ASK, ACK_TELL, ACK_BRING } kind;
     uint64_t number;
     double value;                      /* x for an ask */
 } ack;
@@ -22,7 +22,7 @@ static uint64_t made_at;               /* operations when all studies were ackno
 typedef struct order {
     cmd m;
     int study;
-    int kind;
+    enum ack_kind kind;
     uint64_t ops;
 } order;
 
@@ -55,7 +55,7 @@ static void note(order *o)
                            .value = o->kind == ACK_ASK ? o->m.x[0] : o->m.value};
 }
 
-static void send_to(fx *f, order *o, int study, int kind, void (*act)(cmd *, zo_ctx *))
+static void send_to(fx *f, order *o, int study, enum ack_kind kind, void (*act)(cmd *, zo_ctx *))
 {
     cmd_init(&o->m, f, act);
     o->study = study;
