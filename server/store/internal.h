@@ -173,6 +173,10 @@ zo_status zo_migrate_apply(zo_conn *c, int *from_out, int *to_out, zo_error *err
 /* writer.c */
 zo_status zo_writer_start(zo_store *st, zo_error *err);
 void zo_writer_stop(zo_store *st);
+/* [store] Begin a transaction, after undoing one that could not be undone before. */
+zo_status zo_writer_begin(zo_store *st, zo_error *err);
+/* [store] Undo what is open, if anything is; what could not be (ENOMEM apart) breaks the store. */
+void zo_writer_undo(zo_store *st);
 size_t zo_write_bytes(const zo_write *w);
 /* ops.c: run a write's ops inside the open transaction. A failure with *alone_out is to blame on this write alone, any other is
  * the whole batch's. */

@@ -83,7 +83,7 @@ static zo_status step(zo_store *st, int64_t now, zo_error *err)
     }
     if (study == 0 && st->expire_ms > now)
         return ZO_OK;
-    if ((s = zo_conn_run(&st->conn, ZO_SQL_BEGIN, err)) != ZO_OK)
+    if ((s = zo_writer_begin(st, err)) != ZO_OK)
         return s;
     s = study != 0 ? purge_some(st, study, err) : expire_some(st, &more, err);
     if (s == ZO_OK)
@@ -100,11 +100,7 @@ void zo_purge_step(zo_store *st)
     const zo_status s = step(st, now, &err);
 
     if (s != ZO_OK) {
-        zo_error ignored;
-
-        zo_ops_forget_tails(st);
-        if (!sqlite3_get_autocommit(st->conn.db))
-            (void)zo_conn_run(&st->conn, ZO_SQL_ROLLBACK, &ignored);
+        zo_writer_undo(st);
         (void)zo_store_judge(st, &err);
         st->purge_ms = now + RETRY_MS; /* full, busy or out of memory: later */
         st->expire_ms = st->expire_ms > now + RETRY_MS ? st->expire_ms : now + RETRY_MS;

@@ -75,18 +75,27 @@ size_t zo_store_queue_bytes(const zo_store *st)
     return atomic_load(&st->bytes_waiting);
 }
 
-static void undo(zo_store *st)
+void zo_writer_undo(zo_store *st)
 {
     zo_error err = {0};
 
     zo_ops_forget_tails(st);
     /* Many errors end the transaction by themselves. One that can be neither committed nor undone must not swallow
-     * later writes. */
+     * later writes; for want of memory it is undone before the next begins. */
     if (!sqlite3_get_autocommit(st->conn.db) && zo_conn_run(&st->conn, ZO_SQL_ROLLBACK, &err) != ZO_OK &&
-        !sqlite3_get_autocommit(st->conn.db)) {
+        err.code != ZO_ENOMEM && !sqlite3_get_autocommit(st->conn.db)) {
         zo_fail(&err, ZO_ESTORE, "", "a transaction could not be undone");
         zo_store_break(st, &err);
     }
+}
+
+zo_status zo_writer_begin(zo_store *st, zo_error *err)
+{
+    zo_status s = ZO_OK;
+
+    if (!sqlite3_get_autocommit(st->conn.db))
+        s = zo_conn_run(&st->conn, ZO_SQL_ROLLBACK, err);
+    return s == ZO_OK ? zo_conn_run(&st->conn, ZO_SQL_BEGIN, err) : s;
 }
 
 /* One transaction. careful: each write in a savepoint of its own, so that one to blame can be left out; without it,
@@ -97,7 +106,7 @@ static zo_status try_batch(zo_store *st, zo_write *list, bool careful, bool *ref
     bool alone;
     zo_status s;
 
-    if ((s = zo_conn_run(c, ZO_SQL_BEGIN, err)) != ZO_OK)
+    if ((s = zo_writer_begin(st, err)) != ZO_OK)
         return s;
     for (zo_write *w = list; w; w = w->next) {
         w->status = ZO_OK;
@@ -114,7 +123,7 @@ static zo_status try_batch(zo_store *st, zo_write *list, bool careful, bool *ref
         if (w->status != ZO_OK) {
             *refused = true;
             if (!careful) {
-                undo(st);
+                zo_writer_undo(st);
                 return ZO_OK;
             }
             zo_ops_forget_tails(st);
@@ -127,7 +136,7 @@ static zo_status try_batch(zo_store *st, zo_write *list, bool careful, bool *ref
     if ((s = zo_conn_run(c, ZO_SQL_COMMIT, err)) == ZO_OK)
         return ZO_OK;
 fail:
-    undo(st);
+    zo_writer_undo(st);
     return s;
 }
 

@@ -1,6 +1,6 @@
-/* Power cuts under asks, tells and checkpoints: a workload through the runtime, cut at every file operation; then the log is opened as a
- * disk may hold it, replayed with every candidate computed again, and compared with what clients had been told by then. ZEROTH_DEEP=1
- * cuts everywhere and in all ways. */
+/* Power cuts under asks, tells and checkpoints: a workload through the runtime, cut at every file operation; then the
+ * log is opened as a disk may hold it, replayed with every candidate computed again, and compared with what clients had
+ * been told by then. ZEROTH_DEEP=1 cuts everywhere and in all ways. */
 #include "fault/runtime_fx.h"
 
 enum { STUDIES = 3, MAX_ACKS = 4000 };
@@ -11,13 +11,13 @@ typedef struct ack {
     int study;
     enum ack_kind { ACK_ASK, ACK_TELL, ACK_BRING } kind;
     uint64_t number;
-    double value;                      /* x for an ask */
+    double value; /* x for an ask */
 } ack;
 
 static ack acks[MAX_ACKS];
 static size_t n_acks;
-static unsigned n_sent[STUDIES];       /* commands that may have made a trial */
-static uint64_t made_at;               /* operations when all studies were acknowledged */
+static unsigned n_sent[STUDIES]; /* commands that may have made a trial */
+static uint64_t made_at;         /* operations when all studies were acknowledged */
 
 typedef struct order {
     cmd m;
@@ -31,10 +31,13 @@ static const char *const specs[STUDIES] = {
     NULL,
     "{\"seed\": 9, \"space\": [{\"name\": \"x\", \"type\": \"float\", \"low\": 0, \"high\": 1}, "
     "{\"name\": \"y\", \"type\": \"float\", \"low\": -5, \"high\": 5}], "
-    "\"objectives\": [{\"name\": \"loss\", \"goal\": \"minimize\"}], \"solver\": {\"name\": \"sobol\", \"options\": {}}}",
-    "{\"seed\": 9, \"lease\": \"1s\", \"retries\": 9, \"space\": [{\"name\": \"x\", \"type\": \"float\", \"low\": 0, \"high\": 1}, "
+    "\"objectives\": [{\"name\": \"loss\", \"goal\": \"minimize\"}], \"solver\": {\"name\": \"sobol\", \"options\": "
+    "{}}}",
+    "{\"seed\": 9, \"lease\": \"1s\", \"retries\": 9, \"space\": [{\"name\": \"x\", \"type\": \"float\", \"low\": 0, "
+    "\"high\": 1}, "
     "{\"name\": \"y\", \"type\": \"float\", \"low\": -5, \"high\": 5}], "
-    "\"objectives\": [{\"name\": \"loss\", \"goal\": \"minimize\"}], \"solver\": {\"name\": \"auto\", \"options\": {}}}",
+    "\"objectives\": [{\"name\": \"loss\", \"goal\": \"minimize\"}], \"solver\": {\"name\": \"auto\", \"options\": "
+    "{}}}",
 };
 
 /* Called where the daemon would send its replies. */
@@ -51,7 +54,10 @@ static void note(order *o)
 {
     assert_int_equal(outcome(&o->m), ZO_OK);
     assert_true(n_acks < MAX_ACKS);
-    acks[n_acks++] = (ack){.ops = o->ops, .study = o->study, .kind = o->kind, .number = o->m.number,
+    acks[n_acks++] = (ack){.ops = o->ops,
+                           .study = o->study,
+                           .kind = o->kind,
+                           .number = o->m.number,
                            .value = o->kind == ACK_ASK ? o->m.x[0] : o->m.value};
 }
 
@@ -223,8 +229,8 @@ static uint64_t cut(fx *f, bool deaf, uint64_t every, const zo_fault_cut *kinds,
             if (holds(f, due, i, cuts % 8 == 0))
                 continue;
             if (bad++ == 0 && !deaf)
-                print_message("cut after %llu of %llu operations, kind %d: %s\n", (unsigned long long)i, (unsigned long long)n,
-                              (int)kinds[k], why);
+                print_message("cut after %llu of %llu operations, kind %d: %s\n", (unsigned long long)i,
+                              (unsigned long long)n, (int)kinds[k], why);
         }
     }
     zo_fault_replay_free(r);
@@ -257,7 +263,8 @@ static void stop_recording(fx *f)
 
 static void nothing_acknowledged_is_lost(void **state)
 {
-    static const zo_fault_cut all[] = {ZO_FAULT_CUT_DROP, ZO_FAULT_CUT_KEEP, ZO_FAULT_CUT_MIX, ZO_FAULT_CUT_TEAR, ZO_FAULT_CUT_TEAR};
+    static const zo_fault_cut all[] = {ZO_FAULT_CUT_DROP, ZO_FAULT_CUT_KEEP, ZO_FAULT_CUT_MIX, ZO_FAULT_CUT_TEAR,
+                                       ZO_FAULT_CUT_TEAR};
     static const zo_fault_cut few[] = {ZO_FAULT_CUT_DROP, ZO_FAULT_CUT_TEAR};
     fx f;
 

@@ -1,19 +1,20 @@
-/* n-th failure sweeps over runtime, engine and store together: a script of about 60 commands, and the k-th allocation, write, sync ...
- * fails, once or for good. Whatever fails: no crash, no leak, every command is answered; what was acknowledged is in the log, what was
- * not is there once at most, and a keyed command sent again until it is acknowledged has exactly one effect. Unless a failed
- * write or sync made the store read-only, the same runtime goes on by itself. ZEROTH_DEEP=1 takes every point. */
+/* n-th failure sweeps over runtime, engine and store together: a script of about 60 commands, and the k-th allocation,
+ * write, sync ... fails, once or for good. Whatever fails: no crash, no leak, every command is answered; what was
+ * acknowledged is in the log, what was not is there once at most, and a keyed command sent again until it is
+ * acknowledged has exactly one effect. Unless a failed write or sync made the store read-only, the same runtime goes on
+ * by itself. ZEROTH_DEEP=1 takes every point. */
 #include "fault/runtime_fx.h"
 
 enum { BRINGS = 16, PAIRS = 10, SAMPLED = 25 };
 
 typedef struct script {
     bool started;
-    bool made;                         /* study "a" is acknowledged */
+    bool made; /* study "a" is acknowledged */
     zo_status bring[BRINGS], tell[PAIRS], ask[PAIRS];
-    uint64_t number[PAIRS];            /* of the trial asked */
+    uint64_t number[PAIRS]; /* of the trial asked */
     unsigned n_asked_least, n_asked_most;
     zo_status make_b, del_b;
-    bool wrong;                        /* an answer that no fault explains */
+    bool wrong; /* an answer that no fault explains */
     char first[300];
 } script;
 
@@ -229,7 +230,8 @@ static void compare(const script *s)
     for (uint64_t i = 0; i < held.n; i++)
         asked += held.t[i].state == ZO_TRIAL_RUNNING || (held.t[i].value >= 2000 && held.t[i].value < 3000);
     if (asked < s->n_asked_least || asked > s->n_asked_most)
-        fail_msg("%u trials asked, acknowledged %u of %u; after: %s", asked, s->n_asked_least, s->n_asked_most, s->first);
+        fail_msg("%u trials asked, acknowledged %u of %u; after: %s", asked, s->n_asked_least, s->n_asked_most,
+                 s->first);
 }
 
 static void on_finding(void *ctx, const char *line)

@@ -1,5 +1,5 @@
-/* 16 clients on 100 studies at once, with little memory so that studies come and go, and with a disk that is full now and then. What was
- * acknowledged must be there, once, and nothing else. Meant for the thread sanitizer above all. */
+/* 16 clients on 100 studies at once, with little memory so that studies come and go, and with a disk that is full now
+ * and then. What was acknowledged must be there, once, and nothing else. Meant for the thread sanitizer above all. */
 #include "harness.h"
 
 enum { CLIENTS = 16, STUDIES = 100, STEPS = 250 };
@@ -7,10 +7,10 @@ enum { CLIENTS = 16, STUDIES = 100, STEPS = 250 };
 typedef struct hall {
     fx f;
     pthread_mutex_t mu;
-    zo_cmd *inbox[CLIENTS];      /* handed to the loop */
+    zo_cmd *inbox[CLIENTS]; /* handed to the loop */
     const char *target[CLIENTS];
     unsigned n_running;
-    bool shaky;                  /* EFULL is an answer, too */
+    bool shaky; /* EFULL is an answer, too */
     char names[STUDIES][8];
     _Atomic uint64_t trials[STUDIES]; /* acknowledged */
 } hall;
@@ -71,8 +71,15 @@ static void act_keyed(cmd *m, zo_ctx *x)
 
     act_bring(m, x);
     snprintf(reply, sizeof reply, "%d", (int)m->number);
-    zo_idempotency r = {.tenant = 1, .key = m->c.idempotency_key, .route = m->c.idempotency_route, .body = m->c.body,
-                        .body_bytes = m->c.body_bytes, .status = 200, .reply = reply, .reply_bytes = strlen(reply), .at_ms = x->now.wall_ms};
+    zo_idempotency r = {.tenant = 1,
+                        .key = m->c.idempotency_key,
+                        .route = m->c.idempotency_route,
+                        .body = m->c.body,
+                        .body_bytes = m->c.body_bytes,
+                        .status = 200,
+                        .reply = reply,
+                        .reply_bytes = strlen(reply),
+                        .at_ms = x->now.wall_ms};
     if (m->rc == ZO_OK)
         m->rc = zo_ctx_remember(x, &r, &m->err);
 }

@@ -1,6 +1,6 @@
-/* The three ways a study comes back (contract.md part 1.1), each through the store, for every solver there is: from its snapshot (R1),
- * from its log by doing everything again (R2), and as data told to a fresh solver when another processor wrote the log (R3). The
- * judge is a study that nobody disturbed, in the test's own memory. */
+/* The three ways a study comes back (contract.md part 1.1), each through the store, for every solver there is: from its
+ * snapshot (R1), from its log by doing everything again (R2), and as data told to a fresh solver when another processor
+ * wrote the log (R3). The judge is a study that nobody disturbed, in the test's own memory. */
 #include "harness.h"
 
 #include "runtime/internal.h"
@@ -18,7 +18,8 @@ static void spec_for(const zo_solver *solver, char out[512])
     snprintf(out, 512,
              "{\"seed\": 7, \"space\": [{\"name\": \"x\", \"type\": \"float\", \"low\": 0, \"high\": 1}, "
              "{\"name\": \"y\", \"type\": \"float\", \"low\": -5, \"high\": 5}], "
-             "\"objectives\": [{\"name\": \"loss\", \"goal\": \"minimize\"}], \"solver\": {\"name\": \"%s\", \"options\": {}}}",
+             "\"objectives\": [{\"name\": \"loss\", \"goal\": \"minimize\"}], \"solver\": {\"name\": \"%s\", "
+             "\"options\": {}}}",
              solver->name);
 }
 
@@ -55,7 +56,8 @@ static uint64_t twin_ask(twin *w, double x[2])
 
 static void twin_tell(twin *w, uint64_t number, double value)
 {
-    zo_tell_item item = {.by_number = true, .number = number, .state = ZO_TRIAL_COMPLETE, .values = &value, .cost = (double)NAN};
+    zo_tell_item item = {
+        .by_number = true, .number = number, .state = ZO_TRIAL_COMPLETE, .values = &value, .cost = (double)NAN};
     zo_error err = {0};
     size_t at;
 
@@ -91,8 +93,8 @@ static void tell_at(fx *f, uint64_t number, double value)
     assert_int_equal(run_on(f, "a", &m), ZO_OK);
 }
 
-/* n rounds of BATCH asks and as many tells, last first, both sides; the asks must agree to the last bit. One trial is left
- * running each round. */
+/* n rounds of BATCH asks and as many tells, last first, both sides; the asks must agree to the last bit. One trial is
+ * left running each round. */
 static void both(fx *f, twin *w, int n)
 {
     for (int i = 0; i < n; i += BATCH) {
@@ -304,7 +306,8 @@ static void run_r3(const char *spec)
     assert_int_equal(sql(&f, "SELECT count(*) FROM events WHERE kind = 11"), 1);
     snprintf(saved, sizeof saved, "%s.saved", f.path);
     copy_file(&f, saved);
-    for (int way = 0; way < 3; way++) { /* from here on it is as deterministic as ever: R1, R2 after R3, and once more disturbed */
+    for (int way = 0; way < 3;
+         way++) { /* from here on it is as deterministic as ever: R1, R2 after R3, and once more disturbed */
         if (way) {
             char line[512];
 
@@ -374,9 +377,11 @@ static void forge(fx *f, int kind, size_t byte_from_end)
     int64_t study;
 
     assert_int_equal(sqlite3_open_v2(f->path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "SELECT study, seq, at_ms, body FROM events WHERE kind = ?1 ORDER BY seq LIMIT 1 OFFSET 20",
-                                        -1, &q, NULL),
-                     SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db,
+                           "SELECT study, seq, at_ms, body FROM events WHERE kind = ?1 ORDER BY seq LIMIT 1 OFFSET 20",
+                           -1, &q, NULL),
+        SQLITE_OK);
     sqlite3_bind_int(q, 1, kind);
     assert_int_equal(sqlite3_step(q), SQLITE_ROW);
     study = sqlite3_column_int64(q, 0);
@@ -387,7 +392,9 @@ static void forge(fx *f, int kind, size_t byte_from_end)
     memcpy(body, sqlite3_column_blob(q, 3), e.body_bytes);
     sqlite3_finalize(q);
     body[e.body_bytes - 1 - byte_from_end] ^= 1;
-    assert_int_equal(sqlite3_prepare_v2(db, "UPDATE events SET body = ?1, sum = ?2 WHERE study = ?3 AND seq = ?4", -1, &q, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "UPDATE events SET body = ?1, sum = ?2 WHERE study = ?3 AND seq = ?4", -1, &q, NULL),
+        SQLITE_OK);
     sqlite3_bind_blob(q, 1, body, (int)e.body_bytes, SQLITE_STATIC);
     sqlite3_bind_int64(q, 2, zo_sum_event(study, &e));
     sqlite3_bind_int64(q, 3, study);
