@@ -2,12 +2,14 @@
  * constraint violations. The first of equals stays. With several objectives the Pareto front (pareto.c) takes its place. */
 #include "study/study_private.h"
 
+#include <float.h>
+
 double constraint_excess(const struct constraint *c, double value)
 {
     const double over = c->has_upper ? value - c->upper : -INFINITY;
     const double under = c->has_lower ? c->lower - value : -INFINITY;
 
-    return over > under ? over : under;
+    return zo_clip(over > under ? over : under, -DBL_MAX, DBL_MAX); /* solvers are told finite numbers */
 }
 
 double constraint_violation(const zo_study *s, const double *values)

@@ -434,7 +434,12 @@ static void get_told(struct cursor *c, const struct event_shape *shape, struct r
     if (r->brought) {
         r->origin = get_byte(c, ZO_ORIGIN_IMPORT);
         r->v = get_vector(c, shape);
+        if (r->origin != ZO_ORIGIN_CLIENT && r->origin != ZO_ORIGIN_IMPORT)
+            c->p = NULL;
     }
+    if (r->imported != (r->brought && r->origin == ZO_ORIGIN_IMPORT) ||
+        (r->from_report && (r->brought || r->state != ZO_TRIAL_STOPPED || !(flags & TOLD_VALUES))))
+        c->p = NULL;
     if (flags & TOLD_VALUES)
         r->values = get_values(c, shape, shape ? shape->values : NULL);
     if (flags & TOLD_STDERR)

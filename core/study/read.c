@@ -14,7 +14,7 @@ size_t zo_study_n_values(const zo_study *s)
 size_t zo_study_value_index(const zo_study *s, const char *name, size_t length)
 {
     for (size_t j = 0; j < s->n_values; j++)
-        if (strncmp(s->names[j], name, length) == 0 && s->names[j][length] == 0)
+        if (strlen(s->names[j]) == length && memcmp(s->names[j], name, length) == 0)
             return j;
     return SIZE_MAX;
 }
@@ -72,6 +72,14 @@ static uint64_t mix_bytes(uint64_t h, const void *p, size_t bytes)
     return mix64(h, x);
 }
 
+/* The bits of a NaN say nothing. */
+static uint64_t mix_values(uint64_t h, const double *x, size_t n)
+{
+    for (size_t j = 0; j < n; j++)
+        h = isnan(x[j]) ? mix64(h, j) : mix_bytes(h, &x[j], sizeof x[j]);
+    return h;
+}
+
 static uint64_t mix_text(uint64_t h, const char *text)
 {
     return text ? mix_bytes(h, text, strlen(text)) : mix64(h, 1);
@@ -87,12 +95,12 @@ static uint64_t mix_rare(uint64_t h, const struct rare *rare, size_t n_values)
     if (rare->metadata)
         h = mix_text(mix64(h, 2), rare->metadata);
     if (rare->std_errors)
-        h = mix_bytes(h, rare->std_errors, n_values * sizeof(double));
+        h = mix_values(h, rare->std_errors, n_values);
     if (!isnan(rare->cost))
         h = mix_bytes(h, &rare->cost, sizeof rare->cost);
     for (uint32_t i = 0; i < rare->n_reports; i++) {
         h = mix64(mix64(h, rare->reports[i].step), rare->reports[i].stop);
-        h = mix_bytes(h, rare->report_values + i * n_values, n_values * sizeof(double));
+        h = mix_values(h, rare->report_values + i * n_values, n_values);
     }
     return h;
 }
@@ -106,10 +114,7 @@ static uint64_t mix_trial(uint64_t h, const zo_study *s, uint64_t number, struct
               (uint64_t)g->state[r.i] << 16 | (uint64_t)g->origin[r.i] << 8 | (g->flags[r.i] & TOLD_FLAGS));
     h = mix64(h, g->attempt[r.i]);
     h = mix_bytes(h, row_v(&s->t, r), s->n * sizeof(double));
-    for (size_t j = 0; j < s->n_values; j++) {
-        const double x = row_values(&s->t, r)[j];
-        h = isnan(x) ? mix64(h, j) : mix_bytes(h, &x, sizeof x); /* the bits of a NaN say nothing */
-    }
+    h = mix_values(h, row_values(&s->t, r), s->n_values);
     h = mix64(mix64(h, (uint64_t)g->created[r.i]), (uint64_t)g->finished[r.i]);
     h = mix_text(h, intern_get(&s->strings, g->worker[r.i]));
     return mix_rare(h, row_rare(r), s->n_values);

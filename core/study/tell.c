@@ -295,6 +295,7 @@ static struct rec rec_of(const zo_study *s, const zo_tell_item *item, uint64_t n
                                  .finished_ms = imported ? item->finished_ms : 0}};
     bool any = false;
 
+    ZO_ASSERT(item->by_number || item->origin == ZO_ORIGIN_CLIENT || item->origin == ZO_ORIGIN_IMPORT);
     for (size_t j = 0; item->values && j < s->n_values; j++)
         any = any || !isnan(item->values[j]);
     if (!any)

@@ -175,6 +175,14 @@ static void the_layout_is_the_one_written_down(void **state)
     REFUSED(ZO_EVENT_QUEUED, ZO_EMALFORMED, 1, 1, 0, 0, 2, 'a', 0); /* a NUL in a string */
     REFUSED(ZO_EVENT_REPORTED, ZO_OK, 1, 0, 0, 3, 2, 0, 2, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f); /* the second of two values */
     REFUSED(ZO_EVENT_REPORTED, ZO_EMALFORMED, 1, 0, 0, 3, 2, 0, 6, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f); /* a third of two */
+    REFUSED(ZO_EVENT_TOLD, ZO_OK, 1, 1, 7, ZO_TRIAL_FAILED, ZO_ORIGIN_CLIENT, 0); /* a point of the client's, no dimensions */
+    REFUSED(ZO_EVENT_TOLD, ZO_EMALFORMED, 1, 1, 7, ZO_TRIAL_FAILED, ZO_ORIGIN_SOLVER, 0); /* nobody brings a solver's point */
+    REFUSED(ZO_EVENT_TOLD, ZO_EMALFORMED, 1, 1, 7, ZO_TRIAL_FAILED, ZO_ORIGIN_QUEUED, 0);
+    REFUSED(ZO_EVENT_TOLD, ZO_OK, 1, 0x81, 1, 7, ZO_TRIAL_FAILED, ZO_ORIGIN_IMPORT, 0, 0, 0); /* times of an import */
+    REFUSED(ZO_EVENT_TOLD, ZO_EMALFORMED, 1, 0x81, 1, 7, ZO_TRIAL_FAILED, ZO_ORIGIN_CLIENT, 0, 0, 0);
+    REFUSED(ZO_EVENT_TOLD, ZO_EMALFORMED, 1, 1, 7, ZO_TRIAL_FAILED, ZO_ORIGIN_IMPORT, 0);
+    REFUSED(ZO_EVENT_TOLD, ZO_EMALFORMED, 1, 0x80, 1, 7, ZO_TRIAL_FAILED, 0, 0);
+    REFUSED(ZO_EVENT_TOLD, ZO_EMALFORMED, 1, 0x80, 2, 7, ZO_TRIAL_COMPLETE); /* "the last report" without a value */
     REFUSED(ZO_EVENT_FORGOTTEN, ZO_EUNSUPPORTED, 1, 5);
     REFUSED((zo_event_kind)99, ZO_EMALFORMED, 1, 5);
 }
