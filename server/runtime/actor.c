@@ -124,7 +124,7 @@ static void run_study(turn *t)
     uint64_t seq;
     bool first = true, changed = false;
 
-    if (a->deleted) {
+    if (t->deleted) {
         zo_error gone = {0};
 
         zo_fail(&gone, ZO_ENOTFOUND, "", "no such study");
@@ -332,7 +332,7 @@ static bool has_work(const turn *t, bool dropped)
 {
     const actor *a = t->a;
 
-    return a->deleted || t->in.head || a->parked.head || a->study || (a->load && !t->draining) ||
+    return t->deleted || t->in.head || a->parked.head || a->study || (a->load && !t->draining) ||
            !(dropped || t->evict || t->draining);
 }
 
@@ -348,6 +348,7 @@ void actor_turn(worker *w, actor *a, cmd_list *in, record *pending)
     if (rt->drain_phase == 2) /* also if an eviction that was under way before has taken the wish back */
         a->evict = true;
     t.evict = a->evict;
+    t.deleted = a->deleted;
     t.saving = a->saving;
     t.saved_seq = a->saved_seq;
     t.saved_segments = a->saved_segments;
@@ -394,7 +395,7 @@ void actor_turn(worker *w, actor *a, cmd_list *in, record *pending)
             return;
         }
         t.x.row = &a->row;
-        if (a->resolved && has_work(&t, drop) && (a->deleted || ensure_study(&t, &loading))) {
+        if (a->resolved && has_work(&t, drop) && (t.deleted || ensure_study(&t, &loading))) {
             t.x.study = a->study;
             run_study(&t);
         }

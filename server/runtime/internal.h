@@ -189,7 +189,7 @@ struct turn { /* what zo_ctx really is */
     bool undo; /* nothing of this turn may stay */
     bool tick_failed;
     /* as they were when the turn began */
-    bool evict, saving;
+    bool evict, saving, deleted;
     uint64_t saved_seq;
     size_t saved_segments;
 };
