@@ -116,9 +116,20 @@ static zo_status fill(struct import_cmd *q, zo_ctx *x, zo_study *study, zo_arena
     return ZO_OK;
 }
 
+/* A taken name is the input's fault: trying again does not help, as it does where a daemon holds the file. */
+static zo_status claim(struct import_cmd *q, zo_ctx *x, zo_study_row *row, zo_study *study, zo_error *err)
+{
+    zo_study_row existing = {0};
+    const zo_status rc = zo_ctx_create(x, row, study, &existing, err);
+
+    return rc == ZO_ECONFLICT
+               ? zo_fail(err, ZO_EINVAL, "", "line %zu: the file has a study \"%s\" already", q->head_line, row->name)
+               : rc;
+}
+
 static zo_status create(struct import_cmd *q, zo_ctx *x, zo_arena *arena, zo_error *err)
 {
-    zo_study_row row = {0}, existing = {0};
+    zo_study_row row = {0};
     zo_study *study = NULL;
     zo_spec spec;
     zo_status rc;
@@ -128,7 +139,7 @@ static zo_status create(struct import_cmd *q, zo_ctx *x, zo_arena *arena, zo_err
         return at_line(err, rc, q->head_line, err->pointer);
     row = (zo_study_row){.name = spec.name, .title = spec.title, .metadata = spec.metadata};
     if ((rc = fill(q, x, study, arena, err)) != ZO_OK || (rc = encode(&spec, arena, &row.spec, err)) != ZO_OK ||
-        (rc = zo_ctx_create(x, &row, study, &existing, err)) != ZO_OK) {
+        (rc = claim(q, x, &row, study, err)) != ZO_OK) {
         zo_study_free(study);
         return rc;
     }

@@ -2,6 +2,7 @@
  *
  * Down: SIGTERM or SIGINT -> no new connections, what is in flight is answered (10 s), the runtime snapshots and waits for the disk,
  * the store checkpoints. A second signal ends at once; the log replays. */
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -125,7 +126,9 @@ static int read_flags(int argc, char **argv, struct serve_opts *o)
             fprintf(stderr, "zerothd serve: unknown option %s (see zerothd serve --help)\n", argv[i]);
             return ZO_EXIT_USAGE;
         }
-        const char *origin = argv[i], *text = equals != NULL ? equals + 1 : f->type == FLAG_SWITCH ? "true" : i + 1 < argc ? argv[++i] : NULL;
+        char origin[32];
+        snprintf(origin, sizeof origin, "--%s", f->name);
+        const char *text = equals != NULL ? equals + 1 : f->type == FLAG_SWITCH ? "true" : i + 1 < argc ? argv[++i] : NULL;
         if (text == NULL) {
             fprintf(stderr, "zerothd serve: %s needs a value\n", origin);
             return ZO_EXIT_USAGE;
@@ -136,9 +139,21 @@ static int read_flags(int argc, char **argv, struct serve_opts *o)
     return -1;
 }
 
+/* By number, except for localhost: a name such as 127.example.com may lead anywhere. */
 static bool is_loopback(const char *listen)
 {
-    return strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]:", 6) == 0 || strncmp(listen, "localhost:", 10) == 0;
+    const char *colon = strrchr(listen, ':');
+    const size_t n = colon != NULL ? (size_t)(colon - listen) : 0;
+    char host[INET_ADDRSTRLEN];
+    struct in_addr address;
+
+    if (strncmp(listen, "[::1]:", 6) == 0 || strncmp(listen, "localhost:", 10) == 0)
+        return true;
+    if (n >= sizeof host)
+        return false;
+    memcpy(host, listen, n);
+    host[n] = '\0';
+    return inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
 }
 
 /* What determinism rests on: one BLAS thread, and LAPACK's routines from OpenBLAS, not from the alternatives system. */
@@ -248,6 +263,10 @@ int zo_cli_serve(int argc, char **argv)
         return ZO_EXIT_USAGE;
     }
     zo_log_set_level(level);
+    if (strchr(d.o.listen, ':') == NULL) {
+        fprintf(stderr, "zerothd serve: --listen takes HOST:PORT, such as 127.0.0.1:8470, not %s\n", d.o.listen);
+        return ZO_EXIT_USAGE;
+    }
     if (!is_loopback(d.o.listen) && !d.o.allow_remote) {
         fprintf(stderr, "zerothd serve: %s is reachable from other machines and there are no keys yet: put a reverse proxy that checks them in front "
                         "of a loopback address, or say --allow-remote\n", d.o.listen);

@@ -35,6 +35,17 @@ static size_t choice_of(const zo_opt *o, const char *text)
     return SIZE_MAX;
 }
 
+static zo_status refuse_unknown(const zo_opt *table, size_t n_opts, const char *name, zo_error *err)
+{
+    char known[160] = "";
+    size_t at = 0;
+
+    for (size_t i = 0; i < n_opts && at < sizeof known; i++)
+        at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i > 0 ? ", " : "", table[i].name);
+    return zo_fail(err, ZO_EMALFORMED, "", "there is no option '%.64s'; there %s%s", name,
+                   n_opts == 0 ? "are none" : n_opts == 1 ? "is " : "are ", known);
+}
+
 /* Pointers are relative to the option. */
 static zo_status check(const zo_opt *o, const zo_scalar *given, zo_error *err)
 {
@@ -45,19 +56,19 @@ static zo_status check(const zo_opt *o, const zo_scalar *given, zo_error *err)
     case ZO_OPT_TYPE_F64:
     case ZO_OPT_TYPE_U64:
         if (given->kind != ZO_NUMBER)
-            return zo_fail(err, ZO_EMALFORMED, "", "option '%s' is a number", o->name);
+            return zo_fail(err, ZO_EMALFORMED, "", "option '%s' must be a number", o->name);
         if (o->type == ZO_OPT_TYPE_U64 && x != floor(x)) /* also NaN */
-            return zo_fail(err, ZO_EMALFORMED, "", "option '%s' is a whole number", o->name);
+            return zo_fail(err, ZO_EMALFORMED, "", "option '%s' must be a whole number", o->name);
         if (!(x >= o->low && x <= o->high))
             return zo_fail(err, ZO_EINVAL, "", "option '%s' is %g; it must be between %g and %g", o->name, x, o->low,
                            o->high);
         return ZO_OK;
     case ZO_OPT_TYPE_BOOL:
         return given->kind == ZO_BOOLEAN ? ZO_OK
-                                         : zo_fail(err, ZO_EMALFORMED, "", "option '%s' is true or false", o->name);
+                                         : zo_fail(err, ZO_EMALFORMED, "", "option '%s' must be true or false", o->name);
     case ZO_OPT_TYPE_ENUM:
         if (given->kind != ZO_STRING)
-            return zo_fail(err, ZO_EMALFORMED, "", "option '%s' is a string", o->name);
+            return zo_fail(err, ZO_EMALFORMED, "", "option '%s' must be a string", o->name);
         if (choice_of(o, given->string) != SIZE_MAX)
             return ZO_OK;
         list_choices(o, choices, sizeof choices);
@@ -105,7 +116,7 @@ zo_status zo_opts_read(const zo_opt *table, size_t n_opts, const zo_named *given
     for (size_t i = 0; i < n; i++) {
         const zo_opt *o = find(table, n_opts, given[i].name);
         const zo_status rc = o != NULL ? check(o, &given[i].value, err)
-                                       : zo_fail(err, ZO_EMALFORMED, "", "there is no option '%s'", given[i].name);
+                                       : refuse_unknown(table, n_opts, given[i].name, err);
         if (rc != ZO_OK) {
             if (err != NULL)
                 zo_pointer_append(err->pointer, sizeof err->pointer, given[i].name);

@@ -15,6 +15,23 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* The inner error speaks of a point's value; this one is about the condition. */
+static zo_status refuse_value(const char *parent, const zo_scalar *v, const char *pointer, zo_error *err)
+{
+    switch (v->kind) {
+    case ZO_STRING:
+        return zo_fail(err, ZO_EINVAL, pointer, "%s is never \"%.64s\"", parent, v->string);
+    case ZO_NUMBER:
+        return zo_fail(err, ZO_EINVAL, pointer, "%s is never %.15g", parent, v->number);
+    case ZO_BOOLEAN:
+        return zo_fail(err, ZO_EINVAL, pointer, "%s is never %s", parent, v->boolean ? "true" : "false");
+    case ZO_NUMBERS:
+    case ZO_NULL:
+        break;
+    }
+    return zo_fail(err, ZO_EINVAL, pointer, "%s is never null or an array", parent);
+}
+
 static zo_status read_when(zo_space *s, size_t i, const zo_when *w, struct condition *c, zo_error *err)
 {
     const size_t parent = space_find(s, w->parent);
@@ -41,7 +58,7 @@ static zo_status read_when(zo_space *s, size_t i, const zo_when *w, struct condi
             continue;
         }
         if (space_read(s, parent, &w->values[k], &c->values[k], &inner) != ZO_OK)
-            return zo_fail(err, ZO_EINVAL, pointer, "value %zu can't be taken by %s", k, spec->name);
+            return refuse_value(spec->name, &w->values[k], pointer, err);
         c->n_values = k + 1;
     }
     qsort(c->values, c->n_values, sizeof *c->values, ascending);

@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { MAX_COUNT = 1000, MAX_WORKER = 256, MAX_WHY = 128 };
+enum { MAX_COUNT = 1000, MAX_WORKER = 128, MAX_WHY = 128 };
 
 /* core NUL why: one interned entry (see zo_study_trial). Returns 0 when there is nothing to say. */
 static uint32_t intern_provenance(zo_study *s, struct str core, struct str why)

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { MAX_VALUES = 1000, MAX_VALUE_NAME = 64, MAX_RETRIES = 1000000, MAX_PARALLELISM = 1000000 };
+enum { MAX_VALUES = 1000, MAX_VALUE_NAME = 64, MAX_RETRIES = 1000000, MAX_PARALLELISM = 100000 };
 
 /* ---- copies into the arena ---- */
 
@@ -120,7 +120,7 @@ static zo_status stop_rule_init(zo_study *s, const zo_study_spec *spec, zo_error
         return ZO_OK;
     const struct stop_rule *rule = stop_rule_find(spec->stop_rule);
     if (!rule)
-        return zo_fail(err, ZO_EINVAL, "/early_stopping/rule", "there is no early-stopping rule '%.64s'",
+        return zo_fail(err, ZO_EINVAL, "/early_stopping/rule", "there is no rule '%.64s'; there are asha and median",
                        spec->stop_rule);
     if (!(opts = zo_arena_alloc(s->arena, rule->opts_bytes)) ||
         !(s->rule_self = zo_arena_alloc(s->arena, rule->state_bytes)))
@@ -181,13 +181,23 @@ static zo_status space_init(zo_study *s, const zo_study_spec *spec, zo_error *er
     return ZO_OK;
 }
 
+static zo_status refuse_solver(const char *name, zo_error *err)
+{
+    char known[128] = "";
+    size_t at = 0;
+
+    for (size_t i = 0; i < zo_solver_count() && at < sizeof known; i++)
+        at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i > 0 ? ", " : "", zo_solver_at(i)->name);
+    return zo_fail(err, ZO_EINVAL, "/solver/name", "there is no solver '%.64s'; there are %s", name, known);
+}
+
 static zo_status solver_init(zo_study *s, const zo_study_spec *spec, const zo_solver *def, zo_error *err)
 {
     zo_status rc;
 
     s->def = def ? def : zo_solver_find(spec->solver);
     if (!s->def)
-        return zo_fail(err, ZO_EINVAL, "/solver/name", "there is no solver '%.64s'", spec->solver);
+        return refuse_solver(spec->solver, err);
     s->problem = (zo_problem){.space = s->space,
                               .n = s->n,
                               .dims = zo_space_dims(s->space),

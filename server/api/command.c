@@ -73,6 +73,16 @@ static bool range_covers(const char *p, const char *end, const char *type)
     return n == strlen(type) && strncasecmp(p, type, n) == 0;
 }
 
+static void refuse_accept(zo_req *r, const char *const *types)
+{
+    char detail[160];
+    size_t at = (size_t)snprintf(detail, sizeof detail, "Accept allows none of what there is here: ");
+
+    for (size_t i = 0; types[i] && at < sizeof detail; i++)
+        at += (size_t)snprintf(detail + at, sizeof detail - at, "%s%s", i > 0 ? ", " : "", types[i]);
+    put_problem(r, 406, "not-acceptable", "Not acceptable", detail, "", NULL, NULL);
+}
+
 bool api_accepts(zo_req *r, const char *const *types, size_t *index_out)
 {
     const char *accept = zo_req_header(r, "Accept");
@@ -106,8 +116,7 @@ bool api_accepts(zo_req *r, const char *const *types, size_t *index_out)
         p = *end ? end + 1 : end;
     }
     if (best <= 0) {
-        put_problem(r, 406, "not-acceptable", "Not acceptable",
-                    "this resource has none of the types that Accept allows", "", NULL, NULL);
+        refuse_accept(r, types);
         return false;
     }
     if (index_out)

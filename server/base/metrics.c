@@ -130,8 +130,8 @@ void zo_metrics_write(zo_json *w)
     write_counter(w, "zeroth_evictions_total", "Studies put away.", &m->evictions);
     write_counter(w, "zeroth_lease_expiries_total", "Leases that ran out.", &m->expiries);
     write_counter(w, "zeroth_rejected_busy_total", "Commands refused for load.", &m->rejected_busy);
-    write_gauge(w, "zeroth_live_studies", "Studies in memory.", &m->live_studies);
-    write_gauge(w, "zeroth_resident_studies_bytes", "Approximate memory of the studies in memory.", &m->resident_studies);
+    write_gauge(w, "zeroth_live_studies", "Studies and directories with a mailbox.", &m->live_studies);
+    write_gauge(w, "zeroth_resident_studies", "Studies loaded in memory.", &m->resident_studies);
     write_gauge(w, "zeroth_writer_queue", "Writes waiting for a commit or in one.", &m->writer_queue);
     write_gauge(w, "zeroth_actor_queue", "Commands waiting for a worker.", &m->actor_queue);
     write_gauge(w, "zeroth_http_connections", "Open connections.", &m->connections);

@@ -4,6 +4,7 @@
  * large or unknown; a small one is read and dropped, so that the connection lives on. */
 #include "http/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -96,6 +97,14 @@ static bool is_accepted_type(const zo_req *r)
     return is_type(type, "application/json");
 }
 
+static void refuse_type(zo_req *r)
+{
+    http_problem(r, 415, "unsupported-media-type",
+                 r->route->flags & ZO_ROUTE_BODY_LINES
+                     ? "the Content-Type must be application/x-ndjson, application/jsonl or application/json"
+                     : "the Content-Type must be application/json (curl sends it with --json)");
+}
+
 static bool take_route(zo_req *r, const struct http_match *m)
 {
     r->route = m->route;
@@ -110,6 +119,14 @@ static bool take_route(zo_req *r, const struct http_match *m)
         r->captures[i] = copy;
     }
     return true;
+}
+
+static void refuse_method(zo_req *r, const char *allow)
+{
+    char detail[128];
+
+    snprintf(detail, sizeof detail, "this path takes %s", allow);
+    http_problem(r, 405, "method-not-allowed", detail);
 }
 
 /* Answers OPTIONS, or refuses, by setting the reply. */
@@ -134,7 +151,7 @@ static bool find_route(zo_req *r)
     if (strcmp(r->method, "OPTIONS") == 0)
         zo_req_reply(r, 204, NULL, NULL, 0);
     else
-        http_problem(r, 405, "method-not-allowed", "this path does not have the method");
+        refuse_method(r, allow);
     zo_req_header_set(r, "Allow", allow);
     return false;
 }
@@ -194,7 +211,7 @@ static bool begin_body(zo_req *r)
     if (r->frame.length > r->body_limit)
         return refuse_size(r);
     if (takes_body && !is_accepted_type(r)) {
-        http_problem(r, 415, "unsupported-media-type", "the body's Content-Type is not one of this path's");
+        refuse_type(r);
         return false;
     }
     return reserve(r, r->frame.length < FIRST_BODY_BYTES ? (size_t)r->frame.length : FIRST_BODY_BYTES);

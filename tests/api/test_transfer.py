@@ -269,7 +269,7 @@ def test_a_refused_import_says_where_and_leaves_no_study(two_studies, tmp_path):
     refused(b"".join([lines[0], lines[1], lines[1]]), b"line 3", b"/number")
     assert run("import", target, input=b"".join(lines)).returncode == 0
     r = run("import", target, input=b"".join(lines))
-    assert r.returncode == 75 and b"name is taken" in r.stderr
+    assert r.returncode == 65 and b'line 1: the file has a study "one" already' in r.stderr
     assert run("export", target, "nobody").returncode == 66
     assert run("export", tmp_path / "missing.db").returncode not in (0, 70) and not (tmp_path / "missing.db").exists()
 
