@@ -271,24 +271,39 @@ static void finish_open(api_cmd *c)
     zo_req_done(&c->req, 1);
 }
 
+/* The form that `format` names, or else the one that Accept likes best. *out is NULL when a 406 is set. */
+static zo_status choose_form(zo_req *req, const struct form **out, zo_error *err)
+{
+    static const char *const types[] = {"application/x-ndjson", "text/csv", NULL};
+    const char *format = zo_req_query(req, "format");
+    size_t i = 0;
+
+    *out = NULL;
+    if (!format) {
+        if (api_accepts(req, types, &i))
+            *out = &forms[i];
+        return ZO_OK;
+    }
+    while (i < ZO_LEN(forms) && strcmp(format, forms[i].word) != 0)
+        i++;
+    if (i == ZO_LEN(forms))
+        return zo_fail(err, ZO_EINVAL, "", "query parameter format must be jsonl or csv");
+    if (api_accepts(req, (const char *const[]){types[i], NULL}, NULL))
+        *out = &forms[i];
+    return ZO_OK;
+}
+
 zo_status api_export(zo_req *req, zo_error *err)
 {
     static const char *const allowed[] = {"format"};
-    const char *format = zo_req_query(req, "format");
-    const struct form *form = NULL;
+    const struct form *form;
     struct open_cmd *q;
     zo_status rc;
 
     if ((rc = api_begin(req, sizeof *q, work_open, allowed, ZO_LEN(allowed), &q, err)) != ZO_OK)
         return rc;
-    for (size_t i = 0; i < ZO_LEN(forms); i++)
-        if (strcmp(format ? format : forms[0].word, forms[i].word) == 0)
-            form = &forms[i];
-    if (!form)
-        return zo_fail(err, ZO_EINVAL, "", "query parameter format must be jsonl or csv");
-    const char *const types[] = {form == &forms[0] ? "application/x-ndjson" : "text/csv", NULL};
-    if (!api_accepts(req, types, NULL))
-        return ZO_OK;
+    if ((rc = choose_form(req, &form, err)) != ZO_OK || !form)
+        return rc;
     q->form = form;
     q->c.finish = finish_open;
     api_submit_study(&q->c);

@@ -164,8 +164,16 @@ def test_head_of_an_export_has_its_headers_and_no_body(api, long_study):
     r = api.request("HEAD", long_study + "/export?format=csv")
     assert r.status == 200 and r.headers["content-type"].startswith("text/csv") and r.body == b""
     assert api.request("HEAD", "/v1/studies/nobody/export").status == 404
-    assert api.request("GET", long_study + "/export", headers={"Accept": "text/csv"}).status == 406
-    assert api.request("GET", long_study + "/export?format=csv", headers={"Accept": "text/csv"}).status == 200
+
+
+def test_accept_chooses_the_form_of_an_export_unless_format_does(api, long_study):
+    def form(query, accept):
+        r = api.request("HEAD", long_study + "/export" + query, headers={"Accept": accept})
+        return r.headers["content-type"].partition(";")[0] if r.status == 200 else r.status
+
+    assert form("", "text/csv") == form("", "text/csv, application/x-ndjson;q=0.5") == form("?format=csv", "*/*") == "text/csv"
+    assert form("", "*/*") == form("", "application/x-ndjson") == "application/x-ndjson"
+    assert form("", "text/html") == form("?format=csv", "application/x-ndjson") == form("?format=jsonl", "text/csv") == 406
 
 
 def test_state_as_safetensors_is_the_snapshot_of_the_json(api, new_study):
