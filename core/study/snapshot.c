@@ -315,7 +315,7 @@ static zo_status head_fits(const zo_study *s, const zo_bundle *head, const uint6
     const char *solver = zo_bundle_meta(head, "solver");
 
     if (w[HEAD_LAYOUT] != LAYOUT)
-        return zo_fail(err, ZO_ECONFLICT, "", "the snapshot has layout %llu, this build reads %d",
+        return zo_fail(err, ZO_EUNSUPPORTED, "", "the snapshot has layout %llu, this build reads %d",
                        (unsigned long long)w[HEAD_LAYOUT], (int)LAYOUT);
     if (!solver || strcmp(solver, s->def->name) != 0 || w[HEAD_SEED] != s->seed || w[HEAD_DIMS] != s->n ||
         w[HEAD_VALUES] != s->n_values || w[HEAD_OBJECTIVES] != s->n_objectives)
