@@ -1,5 +1,6 @@
-/* The points of a space of levels, one after the other: an odometer whose fastest digits are the children of conditions. So parents
- * stand still while a child turns, and a parameter that is inactive keeps its first level: no point comes twice. */
+/* The points of a space of levels, one after the other: an odometer whose fastest digits are the children of
+ * conditions. So parents stand still while a child turns, and a parameter that is inactive keeps its first level: no
+ * point comes twice. */
 #include "space/space_private.h"
 
 #include <math.h>

@@ -1,9 +1,9 @@
-/* The study's side of its solver: what it proposes becomes a point of the space, what was found out is told to it in its own terms
- * (unit cube, to be minimized, constraints as g <= 0).
+/* The study's side of its solver: what it proposes becomes a point of the space, what was found out is told to it in
+ * its own terms (unit cube, to be minimized, constraints as g <= 0).
  *
- * Natural units are the truth: a proposal u is decoded, repaired to v, and the solver is told the encoding of v. With duplicates
- * avoided, a proposal at a seen point is replaced by samples from the trial's REPAIR stream; where those find nothing either, by a
- * walk over the levels of a small space. */
+ * Natural units are the truth: a proposal u is decoded, repaired to v, and the solver is told the encoding of v. With
+ * duplicates avoided, a proposal at a seen point is replaced by samples from the trial's REPAIR stream; where those
+ * find nothing either, by a walk over the levels of a small space. */
 #include "study/study_private.h"
 
 enum { NEW_POINT_TRIES = 200, WALK_POINTS = 1 << 16 };
@@ -26,8 +26,8 @@ static void translate(zo_study *s, const double *values, const double *std_error
         s->g[j] = constraint_excess(&s->constraints[j], values[s->n_objectives + j]);
 }
 
-static zo_status tell_row(zo_study *s, zo_solver_run *run, struct row r, uint64_t number, zo_outcome outcome, const void *memo,
-                          bool own, zo_error *err)
+static zo_status tell_row(zo_study *s, zo_solver_run *run, struct row r, uint64_t number, zo_outcome outcome,
+                          const void *memo, bool own, zo_error *err)
 {
     const struct rare *rare = row_rare(r);
     const double *values = row_values(&s->t, r);
@@ -47,7 +47,10 @@ static zo_status tell_row(zo_study *s, zo_solver_run *run, struct row r, uint64_
 
 static zo_status tell_unasked(zo_study *s, const struct owed *o, zo_error *err)
 {
-    const zo_told t = {.number = o->number, .outcome = ZO_TOLD_ABANDONED, .own = true, .x = s->u,
+    const zo_told t = {.number = o->number,
+                       .outcome = ZO_TOLD_ABANDONED,
+                       .own = true,
+                       .x = s->u,
                        .memo = pending_memo(&s->pending, o->pending - 1)};
 
     zo_space_to_unit(s->space, s->lost, s->u);
@@ -181,8 +184,8 @@ static const zo_outcome outcome_of[ZO_TRIAL_STATE_COUNT] = {
     [ZO_TRIAL_STOPPED] = ZO_TOLD_STOPPED,
 };
 
-/* A new life for the solver: init, then every finished trial as an outside point, in number order. What runs now is unknown to it and
- * will be told as an outside point too. The old life goes on if memory runs out. */
+/* A new life for the solver: init, then every finished trial as an outside point, in number order. What runs now is
+ * unknown to it and will be told as an outside point too. The old life goes on if memory runs out. */
 zo_status solver_rebase(zo_study *s, zo_error *err)
 {
     zo_solver_run *run = NULL;
@@ -191,7 +194,8 @@ zo_status solver_rebase(zo_study *s, zo_error *err)
     for (uint64_t number = 0; number < s->t.next && rc == ZO_OK; number++) {
         const struct row r = table_row(&s->t, number);
         if (!r.g) {
-            if (number % ZO_SEGMENT_TRIALS == 0 && (number / ZO_SEGMENT_TRIALS >= s->t.n_segs || !s->t.segs[number / ZO_SEGMENT_TRIALS].cap))
+            if (number % ZO_SEGMENT_TRIALS == 0 &&
+                (number / ZO_SEGMENT_TRIALS >= s->t.n_segs || !s->t.segs[number / ZO_SEGMENT_TRIALS].cap))
                 number += ZO_SEGMENT_TRIALS - 1;
             continue;
         }

@@ -619,7 +619,6 @@ zo_status zo_study_load_finish(zo_study *s, zo_error *err)
         return snapshot_damaged(err, "the last trial is missing");
     if ((rc = best_finish(s, err)) != ZO_OK || (rc = front_finish(s, err)) != ZO_OK)
         return rc;
-    s->t.absent = s->t.next - s->loading->n_rows;
     loading_free(s->loading);
     s->loading = NULL;
     return ZO_OK;

@@ -7,7 +7,6 @@
 /* A snapshot half-way in: the head is applied, segments come one after the other. */
 struct loading {
     size_t n_segments, n_loaded;
-    uint64_t n_rows;     /* trials so far */
     bool *is_provenance; /* [strings.n + 1] interned string 1.. has the form core NUL why */
 };
 

@@ -264,7 +264,6 @@ static zo_status row_arrives(zo_study *s, uint64_t number, bool in_head, zo_erro
             return zo_fail_nomem(err);
         seen_add(&s->seen, zo_space_hash(s->space, row_v(&s->t, r)));
     }
-    s->loading->n_rows++;
     return ZO_OK;
 }
 

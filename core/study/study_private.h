@@ -70,7 +70,7 @@ struct table {
     size_t n_segs, cap_segs;
     size_t n, n_values;              /* doubles per row */
     size_t closed;                   /* segments 0 .. closed-1 are closed (see snapshot.c) */
-    uint64_t next, absent;           /* next number; numbers below it that never were (import leaves gaps) */
+    uint64_t next;                   /* next number; of those below some never were (import leaves gaps) */
     size_t bytes;
 };
 

@@ -230,12 +230,8 @@ struct row trial_add(zo_study *s, uint64_t number, zo_trial_state state, zo_orig
     double *values = row_values(t, r);
 
     ZO_ASSERT(r.i < r.g->cap && r.g->state[r.i] == STATE_ABSENT);
-    if (number >= t->next) {
-        t->absent += number - t->next;
+    if (number >= t->next)
         t->next = number + 1;
-    } else {
-        t->absent--;
-    }
     memcpy(row_v(t, r), v, t->n * sizeof *v);
     for (size_t i = 0; i < t->n_values; i++)
         values[i] = NAN;

@@ -1,5 +1,6 @@
-/* Worlds for studies (conditions, linear constraints, several objectives, avoided duplicates, early-stopping rules; every solver that
- * takes them), and a life of commands by chance in them: the same dice give the same commands to studies in the same state. */
+/* Worlds for studies (conditions, linear constraints, several objectives, avoided duplicates, early-stopping rules;
+ * every solver that takes them), and a life of commands by chance in them: the same dice give the same commands to
+ * studies in the same state. */
 #ifndef ZO_TEST_STUDY_WORLDS_H
 #define ZO_TEST_STUDY_WORLDS_H
 
@@ -7,9 +8,16 @@
 
 /* ---- worlds ---- */
 
-#define NUM(x) {.kind = ZO_NUMBER, .number = (x)}
-#define STR(s) {.kind = ZO_STRING, .string = (s)}
-static const zo_scalar kernels[] = {STR("linear"), STR("poly"), STR("rbf")}, poly[] = {STR("poly")}, curved[] = {STR("poly"), STR("rbf")};
+#define NUM(x)                                                                                                         \
+    {                                                                                                                  \
+        .kind = ZO_NUMBER, .number = (x)                                                                               \
+    }
+#define STR(s)                                                                                                         \
+    {                                                                                                                  \
+        .kind = ZO_STRING, .string = (s)                                                                               \
+    }
+static const zo_scalar kernels[] = {STR("linear"), STR("poly"), STR("rbf")}, poly[] = {STR("poly")},
+                       curved[] = {STR("poly"), STR("rbf")};
 static const zo_when when_poly[] = {{"kernel", poly, 1}}, when_curved[] = {{"kernel", curved, 2}};
 static const zo_param_spec conditional[] = {
     {.name = "kernel", .type = ZO_CATEGORICAL, .choices = kernels, .n_choices = 3},
@@ -28,14 +36,17 @@ static const zo_param_spec simplex[] = {
 };
 static const zo_term sum[] = {{"a", 1}, {"b", 1}}, weighed[] = {{"c", 1}, {"a", 4}};
 static const zo_linear_spec cut[] = {{sum, 2, ZO_LE, 1}, {weighed, 2, ZO_GE, 1}};
-static const zo_param_spec grid[] = {{.name = "i", .type = ZO_INT, .low = 0, .high = 14}, {.name = "j", .type = ZO_INT, .low = 0, .high = 14}};
+static const zo_param_spec grid[] = {{.name = "i", .type = ZO_INT, .low = 0, .high = 14},
+                                     {.name = "j", .type = ZO_INT, .low = 0, .high = 14}};
 static const zo_term diagonal[] = {{"i", 1}, {"j", 1}};
 static const zo_linear_spec below[] = {{diagonal, 2, ZO_LE, 14}};
-static const zo_param_spec reals[] = {{.name = "x", .type = ZO_FLOAT, .low = -5, .high = 5}, {.name = "y", .type = ZO_FLOAT, .low = -5, .high = 5}};
+static const zo_param_spec reals[] = {{.name = "x", .type = ZO_FLOAT, .low = -5, .high = 5},
+                                      {.name = "y", .type = ZO_FLOAT, .low = -5, .high = 5}};
 
 static const zo_objective_spec max_one[] = {{"gain", true}}, min_max[] = {{"loss", false}, {"gain", true}},
                                three[] = {{"a", false}, {"b", true}, {"c", false}};
-static const zo_constraint_spec band[] = {{.name = "load", .has_upper = true, .upper = 0.8, .has_lower = true, .lower = 0.1}};
+static const zo_constraint_spec band[] = {
+    {.name = "load", .has_upper = true, .upper = 0.8, .has_lower = true, .lower = 0.1}};
 static const char *const hours[] = {"hours"};
 static const zo_named median_options[] = {{"n_startup_trials", {.kind = ZO_NUMBER, .integral = true, .number = 2}}};
 static const zo_named asha_options[] = {{"reduction_factor", {.kind = ZO_NUMBER, .integral = true, .number = 2}}};
@@ -44,16 +55,17 @@ static const zo_named asha_options[] = {{"reduction_factor", {.kind = ZO_NUMBER,
 #define CUT_SPACE(p, c) .space = {.params = p, .n_params = ZO_LEN(p), .linear = c, .n_linear = ZO_LEN(c)}
 #define OBJECTIVES(o) .objectives = o, .n_objectives = ZO_LEN(o)
 static const zo_study_spec worlds[] = {
-    {SPACE(conditional), OBJECTIVES(max_one), .constraints = band, .n_constraints = 1, .oracle = ZO_ORACLE_STEPS, .stop_rule = "asha",
-     .stop_options = asha_options, .n_stop_options = 1, .on_expiry = ZO_EXPIRY_ABANDON},
+    {SPACE(conditional), OBJECTIVES(max_one), .constraints = band, .n_constraints = 1, .oracle = ZO_ORACLE_STEPS,
+     .stop_rule = "asha", .stop_options = asha_options, .n_stop_options = 1, .on_expiry = ZO_EXPIRY_ABANDON},
     {SPACE(conditional_levels), OBJECTIVES(min_max), .metrics = hours, .n_metrics = 1, .oracle = ZO_ORACLE_VALUE,
      .duplicates = ZO_DUPLICATES_AVOID, .retries = 1},
     {CUT_SPACE(simplex, cut), OBJECTIVES(three), .oracle = ZO_ORACLE_VALUE, .on_expiry = ZO_EXPIRY_FAIL},
     {CUT_SPACE(grid, below), OBJECTIVES(max_one), .constraints = band, .n_constraints = 1, .oracle = ZO_ORACLE_VALUE,
      .duplicates = ZO_DUPLICATES_AVOID, .on_expiry = ZO_EXPIRY_ABANDON},
-    {SPACE(reals), OBJECTIVES(max_one), .metrics = hours, .n_metrics = 1, .oracle = ZO_ORACLE_STEPS, .stop_rule = "median",
-     .stop_options = median_options, .n_stop_options = 1, .retries = 2},
-    {SPACE(reals), OBJECTIVES(min_max), .constraints = band, .n_constraints = 1, .oracle = ZO_ORACLE_VALUE, .noise = ZO_NOISE_EXPECTED},
+    {SPACE(reals), OBJECTIVES(max_one), .metrics = hours, .n_metrics = 1, .oracle = ZO_ORACLE_STEPS,
+     .stop_rule = "median", .stop_options = median_options, .n_stop_options = 1, .retries = 2},
+    {SPACE(reals), OBJECTIVES(min_max), .constraints = band, .n_constraints = 1, .oracle = ZO_ORACLE_VALUE,
+     .noise = ZO_NOISE_EXPECTED},
 };
 static const char *const solvers[] = {NULL, "random", "sobol", "cma-es", "auto"};
 
@@ -104,8 +116,9 @@ static inline void point_by_chance(const struct fx *f, zo_portable1 *g, double *
 
 static inline zo_status world_tell(struct fx *f, zo_portable1 *g)
 {
-    static const zo_trial_state states[] = {ZO_TRIAL_COMPLETE, ZO_TRIAL_COMPLETE, ZO_TRIAL_COMPLETE, ZO_TRIAL_COMPLETE, ZO_TRIAL_STOPPED,
-                                            ZO_TRIAL_INFEASIBLE, ZO_TRIAL_FAILED, ZO_TRIAL_ABANDONED};
+    static const zo_trial_state states[] = {ZO_TRIAL_COMPLETE, ZO_TRIAL_COMPLETE, ZO_TRIAL_COMPLETE,
+                                            ZO_TRIAL_COMPLETE, ZO_TRIAL_STOPPED,  ZO_TRIAL_INFEASIBLE,
+                                            ZO_TRIAL_FAILED,   ZO_TRIAL_ABANDONED};
     double values[4][4], v[4][4];
     zo_tell_item items[4];
     const size_t n = 1 + below_n(g, 2) * below_n(g, 4);
@@ -115,11 +128,13 @@ static inline zo_status world_tell(struct fx *f, zo_portable1 *g)
         const zo_trial_state told = states[below_n(g, ZO_LEN(states))];
         const uint64_t kind = below_n(g, 12);
         values_by_chance(f, g, values[i]);
-        items[i] = fx_item(next - 1 - below_n(g, next < 16 ? next : 16), told, told == ZO_TRIAL_COMPLETE ? values[i] : NULL);
+        items[i] =
+            fx_item(next - 1 - below_n(g, next < 16 ? next : 16), told, told == ZO_TRIAL_COMPLETE ? values[i] : NULL);
         if (kind > 1 && next)
             continue;
         point_by_chance(f, g, v[i]);
-        items[i] = (zo_tell_item){.v = v[i], .state = ZO_TRIAL_COMPLETE, .values = values[i], .cost = NAN, .origin = ZO_ORIGIN_CLIENT};
+        items[i] = (zo_tell_item){
+            .v = v[i], .state = ZO_TRIAL_COMPLETE, .values = values[i], .cost = NAN, .origin = ZO_ORIGIN_CLIENT};
         if (kind == 1) {
             items[i].origin = ZO_ORIGIN_IMPORT;
             items[i].has_import_number = true;
@@ -156,7 +171,9 @@ static inline zo_status world_ask(struct fx *f, zo_portable1 *g)
 {
     static const char *const workers[] = {NULL, "ada", "bob"};
     const char *worker = workers[below_n(g, 3)];
-    const zo_ask_args args = {.count = 1 + below_n(g, world_max_count), .lease_ms = below_n(g, 3) ? 0 : 7000, .worker = worker,
+    const zo_ask_args args = {.count = 1 + below_n(g, world_max_count),
+                              .lease_ms = below_n(g, 3) ? 0 : 7000,
+                              .worker = worker,
                               .resume = worker && below_n(g, 4) == 0};
     zo_ask_reply reply;
 

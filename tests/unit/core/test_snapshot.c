@@ -25,7 +25,6 @@ static void assert_same_study(const zo_study *a, const zo_study *b)
     assert_memory_equal(front_a, front_b, n * sizeof *front_a);
     assert_int_equal(zo_study_deadline(a), zo_study_deadline(b));
     assert_int_equal(zo_study_closed_segments(a), zo_study_closed_segments(b));
-    assert_int_equal(a->t.absent, b->t.absent);
     assert_int_equal(a->seen.distinct, b->seen.distinct);
 }
 

@@ -1,4 +1,5 @@
-/* The walk through a space of levels: every distinct point once, by comparison of all pairs and by counts made by hand. */
+/* The walk through a space of levels: every distinct point once, by comparison of all pairs and by counts made by hand.
+ */
 #include <stdlib.h>
 
 #include "space_fx.h"
@@ -54,8 +55,8 @@ static void a_vector_of_levels_is_walked_too(void **state)
     walk_finds(params, 1, 81);
 }
 
-/* a in 0..1; b in 0..3 if a = 1; c in 0..2 if b is 1 or 2; d in 0..4 if a = 0: 5 + 2 + 2 * 3 = 13, times e in 0..1. In every order of
- * the list. */
+/* a in 0..1; b in 0..3 if a = 1; c in 0..2 if b is 1 or 2; d in 0..4 if a = 0: 5 + 2 + 2 * 3 = 13, times e in 0..1. In
+ * every order of the list. */
 static void inactive_parameters_stand_still(void **state)
 {
     static const zo_scalar zero[] = {NUM(0)}, one[] = {NUM(1)}, one_or_two[] = {NUM(1), NUM(2)};

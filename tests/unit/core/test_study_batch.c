@@ -1,4 +1,5 @@
-/* Batches: every kind of bad item at every position leaves no trace; a batch is worth its items one by one; who gets which number. */
+/* Batches: every kind of bad item at every position leaves no trace; a batch is worth its items one by one; who gets
+ * which number. */
 #include "study_fx.h"
 
 #include <stdio.h>
@@ -58,15 +59,16 @@ static void one_bad_item_anywhere_leaves_no_trace(void **state)
         {fx_item(RUNNING2, ZO_TRIAL_RUNNING, NULL), ZO_EINVAL, NEVER},
         {fx_item(RUNNING2, ZO_TRIAL_FAILED, &one), ZO_EINVAL, NEVER},
         {brought(outside), ZO_EINVAL, NEVER},
-        {imported(RUNNING2), ZO_ECONFLICT, NEVER},    /* exists */
-        {imported(UINT64_MAX), ZO_EINVAL, NEVER},     /* too far away */
-        {result_of(RUNNING, &two), ZO_ECONFLICT, 0},  /* told otherwise by another item */
-        {imported(20), ZO_ECONFLICT, 3},              /* brought by another item */
+        {imported(RUNNING2), ZO_ECONFLICT, NEVER},   /* exists */
+        {imported(UINT64_MAX), ZO_EINVAL, NEVER},    /* too far away */
+        {result_of(RUNNING, &two), ZO_ECONFLICT, 0}, /* told otherwise by another item */
+        {imported(20), ZO_ECONFLICT, 3},             /* brought by another item */
     };
 
     (void)state;
     for (size_t k = 0; k < ZO_LEN(bad); k++) {
-        zo_tell_item good[N_GOOD] = {result_of(RUNNING, &one), result_of(DONE, &one), brought(inside), imported(20), brought(inside)};
+        zo_tell_item good[N_GOOD] = {result_of(RUNNING, &one), result_of(DONE, &one), brought(inside), imported(20),
+                                     brought(inside)};
         uint64_t numbers[N_GOOD + 1];
         size_t failed_at;
         struct fx f;
@@ -79,7 +81,8 @@ static void one_bad_item_anywhere_leaves_no_trace(void **state)
             for (size_t i = 0; i <= N_GOOD; i++)
                 items[i] = i == at ? bad[k].item : good[i - (i > at)];
             failed_at = SIZE_MAX;
-            assert_int_equal(zo_study_tell(f.s, items, N_GOOD + 1, f.now, &f.ev, numbers, &failed_at, &f.err), bad[k].code);
+            assert_int_equal(zo_study_tell(f.s, items, N_GOOD + 1, f.now, &f.ev, numbers, &failed_at, &f.err),
+                             bad[k].code);
             assert_int_equal(f.err.code, bad[k].code);
             assert_int_equal(failed_at, bad[k].mate >= (int)at ? (size_t)bad[k].mate + 1 : at);
             assert_int_equal(f.ev.n + f.ev.n_bytes, 0);
@@ -148,8 +151,8 @@ static void the_same_trial_twice_in_a_batch_is_told_once(void **state)
 
 static void a_batch_is_worth_its_items_one_by_one(void **state)
 {
-    const zo_tell_item items[] = {brought(inside), result_of(RUNNING2, &two), imported(9),  brought(inside),
-                                  imported(7),     imported(6),               result_of(RUNNING2, &two)};
+    const zo_tell_item items[] = {brought(inside), result_of(RUNNING2, &two), imported(9), brought(inside), imported(7),
+                                  imported(6),     result_of(RUNNING2, &two)};
     struct fx whole, parts;
 
     (void)state;

@@ -1,7 +1,11 @@
-/* Duplicates avoided: what counts as seen, against a plain list; and trees of conditions, of which every point is found. */
+/* Duplicates avoided: what counts as seen, against a plain list; and trees of conditions, of which every point is
+ * found. */
 #include "study_fx.h"
 
-#define STR(s) {.kind = ZO_STRING, .string = (s)}
+#define STR(s)                                                                                                         \
+    {                                                                                                                  \
+        .kind = ZO_STRING, .string = (s)                                                                               \
+    }
 
 static zo_study_spec avoiding(const zo_param_spec *params, size_t n)
 {
@@ -49,7 +53,10 @@ static void each_point_of_a_tree_of_conditions_is_found(void **state)
             if (i == place)
                 params[i] = method;
             else
-                params[i] = (zo_param_spec){.name = names[k], .type = ZO_INT, .low = 0, .high = 199, .when = &when[k], .n_when = 1}, k++;
+                params[i] =
+                    (zo_param_spec){
+                        .name = names[k], .type = ZO_INT, .low = 0, .high = 199, .when = &when[k], .n_when = 1},
+                k++;
         const zo_study_spec spec = avoiding(params, 4);
         every_point_once(&spec, 600);
     }
@@ -58,7 +65,10 @@ static void each_point_of_a_tree_of_conditions_is_found(void **state)
 /* a in 0..1; b in 0..3 if a = 1; c in 0..2 if b is 1 or 2; d in 0..4 if a = 0 : 5 + 2 + 2 * 3 = 13, times e in 0..1. */
 static void each_point_of_a_chain_of_conditions_is_found(void **state)
 {
-#define NUM(x) {.kind = ZO_NUMBER, .integral = true, .number = (x)}
+#define NUM(x)                                                                                                         \
+    {                                                                                                                  \
+        .kind = ZO_NUMBER, .integral = true, .number = (x)                                                             \
+    }
     static const zo_scalar zero[] = {NUM(0)}, one[] = {NUM(1)}, one_or_two[] = {NUM(1), NUM(2)};
     static const zo_when when_b[] = {{"a", one, 1}}, when_c[] = {{"b", one_or_two, 2}}, when_d[] = {{"a", zero, 1}};
     static const zo_param_spec params[] = {
@@ -117,8 +127,10 @@ static void new_points_are_at_no_trial_that_counts(void **state)
         fx_open(&f, &spec);
         spy.corner = seed % 3 == 0;
         for (size_t k = 0; k < 400; k++) {
-            const uint64_t next = zo_study_n_trials(f.s), pick = next ? next - 1 - zo_portable1_u64(&g) % (next < 20 ? next : 20) : 0;
-            const double i = (double)(zo_portable1_u64(&g) % SIDE), j = (double)(zo_portable1_u64(&g) % SIDE), value = 1;
+            const uint64_t next = zo_study_n_trials(f.s),
+                           pick = next ? next - 1 - zo_portable1_u64(&g) % (next < 20 ? next : 20) : 0;
+            const double i = (double)(zo_portable1_u64(&g) % SIDE), j = (double)(zo_portable1_u64(&g) % SIDE),
+                         value = 1;
             const uint64_t dice = zo_portable1_u64(&g) % 16;
             zo_tell_item item = fx_item(pick, ZO_TRIAL_ABANDONED, NULL);
             if (dice < 6) {
@@ -127,7 +139,8 @@ static void new_points_are_at_no_trial_that_counts(void **state)
                 if (r.n == 0) {
                     assert_int_equal(n_seen(&f), SIDE * SIDE);
                     n_full++;
-                } else if (fx_trial(&f, r.numbers[0]).attempt == 1 && fx_trial(&f, r.numbers[0]).origin == ZO_ORIGIN_SOLVER) {
+                } else if (fx_trial(&f, r.numbers[0]).attempt == 1 &&
+                           fx_trial(&f, r.numbers[0]).origin == ZO_ORIGIN_SOLVER) {
                     assert_int_equal(trials_at(&f, fx_trial(&f, r.numbers[0]).v, r.numbers[0]), 0);
                     n_new++;
                 }

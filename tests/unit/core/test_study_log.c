@@ -1,8 +1,9 @@
-/* What a log may say and what not: events that decode, but that no study would have written; and a log over several versions of its
- * solver. */
+/* What a log may say and what not: events that decode, but that no study would have written; and a log over several
+ * versions of its solver. */
 #include "study_fx.h"
 
-/* Replay the whole log with one record in place of event seq (0: after the last) into a new study; the answer for that record. */
+/* Replay the whole log with one record in place of event seq (0: after the last) into a new study; the answer for that
+ * record. */
 static zo_status answer_to(const struct fx *f, uint64_t seq, struct rec rec)
 {
     zo_study *s = fx_fresh(f);
@@ -25,7 +26,8 @@ static zo_status answer_to(const struct fx *f, uint64_t seq, struct rec rec)
 
 static struct rec told(uint64_t number, zo_trial_state state, const double *values)
 {
-    return (struct rec){.kind = ZO_EVENT_TOLD, .u.told = {.number = number, .state = state, .values = values, .cost = NAN}};
+    return (struct rec){.kind = ZO_EVENT_TOLD,
+                        .u.told = {.number = number, .state = state, .values = values, .cost = NAN}};
 }
 
 static struct rec brought(uint64_t number, zo_origin origin, const double *v, const double *values)
@@ -41,8 +43,9 @@ static struct rec brought(uint64_t number, zo_origin origin, const double *v, co
 
 static struct rec asked(uint64_t number, uint64_t attempt, zo_origin origin, const double *v, uint64_t lease_ms)
 {
-    return (struct rec){.kind = ZO_EVENT_ASKED,
-                        .u.asked = {.number = number, .attempt = attempt, .origin = origin, .v = v, .lease_ms = lease_ms}};
+    return (struct rec){
+        .kind = ZO_EVENT_ASKED,
+        .u.asked = {.number = number, .attempt = attempt, .origin = origin, .v = v, .lease_ms = lease_ms}};
 }
 
 /* Trials: 0 complete, 1 running, 2 queued again after its lease, 3 queued and never out. */
@@ -76,9 +79,9 @@ static void an_event_that_no_study_writes_is_refused(void **state)
         {told(1, ZO_TRIAL_COMPLETE, NULL), false},
         {told(1, ZO_TRIAL_COMPLETE, &none), false},
         {told(1, ZO_TRIAL_RUNNING, NULL), false},
-        {told(0, ZO_TRIAL_COMPLETE, &value), false},              /* another result */
+        {told(0, ZO_TRIAL_COMPLETE, &value), false},             /* another result */
         {told(0, ZO_TRIAL_COMPLETE, &(const double){1}), false}, /* a repeat makes no event */
-        {told(3, ZO_TRIAL_FAILED, NULL), false},                  /* never handed out */
+        {told(3, ZO_TRIAL_FAILED, NULL), false},                 /* never handed out */
         {told(next, ZO_TRIAL_FAILED, NULL), false},
         {brought(next, ZO_ORIGIN_CLIENT, v, &value), true},
         {brought(next + 1, ZO_ORIGIN_CLIENT, v, &value), false}, /* clients don't choose */
@@ -109,7 +112,9 @@ static void an_event_that_no_study_writes_is_refused(void **state)
         {{.kind = ZO_EVENT_QUEUED, .u.queued = {.number = next, .v = off}}, false},
         {{.kind = ZO_EVENT_PATCHED, .u.patched = {{.has_budget = true, .budget = {.seconds = -1}}}}, false},
         {{.kind = ZO_EVENT_ENDED, .u.ended = {.reason = END_EXHAUSTED, .asked = true, .number = next + 1}}, false},
-        {{.kind = ZO_EVENT_CREATED, .u.created = {.seed = 7, .n = 2, .n_values = 1, .version = 1, .solver = {"spy", 3}}}, false},
+        {{.kind = ZO_EVENT_CREATED,
+          .u.created = {.seed = 7, .n = 2, .n_values = 1, .version = 1, .solver = {"spy", 3}}},
+         false},
     };
     for (size_t i = 0; i < ZO_LEN(cases); i++)
         if (answer_to(&f, 0, cases[i].rec) != (cases[i].good ? ZO_OK : ZO_EMALFORMED))

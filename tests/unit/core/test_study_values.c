@@ -7,8 +7,8 @@
 static void what_is_absent_has_no_bits(void **state)
 {
     static const char *const metrics[] = {"hours", "watts"};
-    static const uint64_t nans[] = {UINT64_C(0x7ff8000000000000), UINT64_C(0xfff8000000000000), UINT64_C(0x7ff8dead00000000),
-                                    UINT64_C(0xfffc000000000001)};
+    static const uint64_t nans[] = {UINT64_C(0x7ff8000000000000), UINT64_C(0xfff8000000000000),
+                                    UINT64_C(0x7ff8dead00000000), UINT64_C(0xfffc000000000001)};
 
     (void)state;
     for (size_t i = 0; i < ZO_LEN(nans); i++) {
@@ -37,9 +37,10 @@ static void what_is_absent_has_no_bits(void **state)
 /* Told values are finite, and so is what the solver hears of them, wherever the bounds are. */
 static void a_constraint_missed_by_far_is_still_a_number(void **state)
 {
-    static const zo_constraint_spec far[] = {{.name = "low", .has_upper = true, .upper = -DBL_MAX},
-                                             {.name = "high", .has_lower = true, .lower = DBL_MAX},
-                                             {.name = "band", .has_lower = true, .lower = 1, .has_upper = true, .upper = 3}};
+    static const zo_constraint_spec far[] = {
+        {.name = "low", .has_upper = true, .upper = -DBL_MAX},
+        {.name = "high", .has_lower = true, .lower = DBL_MAX},
+        {.name = "band", .has_lower = true, .lower = 1, .has_upper = true, .upper = 3}};
     const double values[] = {0, DBL_MAX, -DBL_MAX, 5}, better[] = {0, 0, 0, 2};
     zo_study_spec spec = fx_spec();
     uint64_t best;
@@ -53,7 +54,8 @@ static void a_constraint_missed_by_far_is_still_a_number(void **state)
     fx_ask_n(&f, 2);
     fx_tell_item(&f, fx_item(0, ZO_TRIAL_COMPLETE, values));
     fx_tell_item(&f, fx_item(1, ZO_TRIAL_COMPLETE, better));
-    assert_true(isfinite(spy.told[0].g[0]) && spy.told[0].g[0] > 1e308 && isfinite(spy.told[0].g[1]) && spy.told[0].g[1] > 1e308);
+    assert_true(isfinite(spy.told[0].g[0]) && spy.told[0].g[0] > 1e308 && isfinite(spy.told[0].g[1]) &&
+                spy.told[0].g[1] > 1e308);
     assert_true(spy.told[0].g[2] == 2 && spy.told[1].g[2] == -1);
     assert_false(spy.told[0].feasible);
     assert_true(zo_study_best(f.s, &best, &feasible) && !feasible);
@@ -74,9 +76,14 @@ static void values_are_found_by_their_whole_names(void **state)
     spec.constraints = constraints, spec.n_constraints = 1;
     spec.metrics = metrics, spec.n_metrics = 1;
     fx_open(&f, &spec);
-    static const struct { const char *name; size_t length, index; } cases[] = {
-        {"loss", 4, 0}, {"loss2", 5, 1}, {"l", 1, 2}, {"a/b~c", 5, 3}, {"loss2", 4, 0}, {"los", 3, SIZE_MAX}, {"loss22", 6, SIZE_MAX},
-        {"", 0, SIZE_MAX}, {"l\0oss and more than any name here is long", 42, SIZE_MAX}, {"loss\0", 5, SIZE_MAX},
+    static const struct {
+        const char *name;
+        size_t length, index;
+    } cases[] = {
+        {"loss", 4, 0},          {"loss2", 5, 1},   {"l", 1, 2},
+        {"a/b~c", 5, 3},         {"loss2", 4, 0},   {"los", 3, SIZE_MAX},
+        {"loss22", 6, SIZE_MAX}, {"", 0, SIZE_MAX}, {"l\0oss and more than any name here is long", 42, SIZE_MAX},
+        {"loss\0", 5, SIZE_MAX},
     };
     for (size_t i = 0; i < ZO_LEN(cases); i++) {
         char *name = malloc(cases[i].length + 1); /* of just its length */

@@ -1,5 +1,6 @@
-/* Twin studies in many worlds: both get the same commands by chance, one of them is rebuilt from its log now and then, by R2 or from its
- * last rebase on. Every event must be the same to the byte, for as long as they live. And damage at every event of such lives. */
+/* Twin studies in many worlds: both get the same commands by chance, one of them is rebuilt from its log now and then,
+ * by R2 or from its last rebase on. Every event must be the same to the byte, for as long as they live. And damage at
+ * every event of such lives. */
 #include "study_worlds.h"
 
 enum { OPS = 900, SEEDS = 3, DAMAGED = 150, FLIPS = 12 };
@@ -101,8 +102,8 @@ static zo_study *replayed_to(const struct fx *f, size_t n)
     return s;
 }
 
-/* Offer s one damaged event. Refused as damage: nothing has changed. Taken, or refused for another candidate (the solver has been asked
- * then): such a study is of no further use. */
+/* Offer s one damaged event. Refused as damage: nothing has changed. Taken, or refused for another candidate (the
+ * solver has been asked then): such a study is of no further use. */
 static zo_study *offer(const struct fx *f, zo_study *s, const zo_event *e, size_t *n_refused)
 {
     const uint64_t digest = zo_study_digest(s);

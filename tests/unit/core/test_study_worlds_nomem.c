@@ -1,12 +1,14 @@
-/* Twin studies in many worlds, one of them in want of memory: every command to it fails at its first allocation, then at its second, and
- * so on until it is done. Refused, it has changed nothing; done, its events are its twin's to the byte. */
+/* Twin studies in many worlds, one of them in want of memory: every command to it fails at its first allocation, then
+ * at its second, and so on until it is done. Refused, it has changed nothing; done, its events are its twin's to the
+ * byte. */
 #include "study_worlds.h"
 
 #include "fault/fault.h"
 
 enum { OPS = 300 };
 
-/* The command with the k-th allocation failing, for all k; the dice are thrown once. Returns the answer of the last, which had all. */
+/* The command with the k-th allocation failing, for all k; the dice are thrown once. Returns the answer of the last,
+ * which had all. */
 static zo_status in_want(struct fx *f, zo_portable1 *g, uint64_t *n_refused)
 {
     zo_status rc = ZO_ENOMEM;
