@@ -32,6 +32,7 @@ static void put_problem(zo_req *r, unsigned status, const char *slug, const char
     if (key)
         zo_json_key_string(&w, key, value);
     zo_json_end_object(&w);
+    zo_json_text(&w, "\n", 1);
     if ((text = zo_json_take(&w, &bytes)) != NULL) {
         zo_req_reply(r, status, "application/problem+json", text, bytes);
     } else {

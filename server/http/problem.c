@@ -93,6 +93,7 @@ static void put(zo_req *r, unsigned status, const char *slug, const char *detail
     zo_json_key_string(&w, "pointer", pointer);
     zo_json_key_string(&w, "request_id", r->id);
     zo_json_end_object(&w);
+    zo_json_text(&w, "\n", 1);
     set_retry_after(r, status, slug);
     char *text = zo_json_take(&w, &bytes);
     if (text)
@@ -101,7 +102,7 @@ static void put(zo_req *r, unsigned status, const char *slug, const char *detail
         http_reply_static(r, 503, "application/problem+json",
                           "{\"type\":\"/errors/memory\",\"title\":\"Memory\",\"status\":503,\"detail\":\"out of "
                           "memory\",\"pointer\":\"\","
-                          "\"request_id\":\"0000000000000000\"}");
+                          "\"request_id\":\"0000000000000000\"}\n");
 }
 
 void zo_req_problem(zo_req *r, const zo_error *e)

@@ -255,8 +255,10 @@ void http_reply_static(zo_req *r, unsigned status, const char *content_type, con
 void zo_req_reply_json(zo_req *r, unsigned status, zo_json *w)
 {
     size_t bytes;
-    char *text = zo_json_take(w, &bytes);
     zo_error err = {0};
+
+    zo_json_text(w, "\n", 1); /* a shell's prompt begins a line of its own */
+    char *text = zo_json_take(w, &bytes);
 
     if (text) {
         zo_req_reply(r, status, "application/json", text, bytes);

@@ -46,7 +46,7 @@ bool zo_req_is_head(const zo_req *r);
 void zo_req_header_set(zo_req *r, const char *name, const char *value);  /* ETag, Location, Retry-After...; copied */
 /* Set the reply; body is zo_malloc'd and taken (NULL, 0 for none). Any thread that owns the request. */
 void zo_req_reply(zo_req *r, unsigned status, const char *content_type, char *body, size_t bytes);
-/* Take the writer's text as application/json; a writer that ran out of memory becomes a 503 problem. */
+/* Take the writer's text, and an end of line, as application/json; a writer that ran out of memory becomes a 503 problem. */
 void zo_req_reply_json(zo_req *r, unsigned status, zo_json *w);
 /* application/problem+json from an error; adds Retry-After for ELIMIT/EBUSY/ESTORE. Status from the code (http/problem.c). */
 void zo_req_problem(zo_req *r, const zo_error *e);

@@ -89,3 +89,10 @@ def test_the_documented_options_of_early_stopping_are_the_ones_there_are(api, ru
             assert r.status == 200, (name, value, r)
         assert status(**{name: o["minimum"] - 1}) == 422
         assert o["maximum"] == 2 ** 53 or status(**{name: o["maximum"] + 1}) == 422
+
+
+def test_json_ends_its_line_so_that_a_shell_can_go_on(api, new_study):
+    study = new_study()
+    for r in (api.get("/healthz"), api.get("/v1/solvers"), api.get(study), api.post(study + "/ask", {}, headers={"Idempotency-Key": "line"}),
+              api.post(study + "/ask", {}, headers={"Idempotency-Key": "line"}), api.get("/v1/studies/nobody"), api.get("/v1/studies", Accept="text/html")):
+        assert r.body.endswith(b"}\n") and r.body.count(b"\n") == 1, r
