@@ -7,7 +7,7 @@
 
 enum { NAME_BYTES = 160 };
 
-static bool full_name(zo_visit *v, const char *name, char full[NAME_BYTES])
+static bool full_name(const zo_visit *v, const char *name, char full[NAME_BYTES])
 {
     if (v->status != ZO_OK)
         return false;
@@ -62,6 +62,32 @@ void zo_visit_f64(zo_visit *v, const char *name, double *x, size_t n)
     visit_copy(v, name, ZO_F64, x, n);
 }
 
+size_t zo_visit_length(const zo_visit *v, const char *name)
+{
+    char full[NAME_BYTES];
+    const zo_array *a = full_name(v, name, full) ? zo_bundle_get(v->bundle, full) : NULL;
+
+    return a ? a->bytes / zo_dtype_bytes(a->dtype) : 0;
+}
+
+void zo_visit_require(zo_visit *v, const char *name, bool sound)
+{
+    char full[NAME_BYTES];
+
+    if (v->loading && !sound && full_name(v, name, full))
+        fail(v, full, "is out of range");
+}
+
+void zo_visit_f64_within(zo_visit *v, const char *name, double *x, size_t n, double low, double high)
+{
+    bool sound = true;
+
+    zo_visit_f64(v, name, x, n);
+    for (size_t i = 0; i < n && v->loading && v->status == ZO_OK; i++)
+        sound &= x[i] >= low && x[i] <= high;
+    zo_visit_require(v, name, sound);
+}
+
 void zo_visit_u64(zo_visit *v, const char *name, uint64_t *x, size_t n)
 {
     visit_copy(v, name, ZO_U64, x, n);
@@ -101,9 +127,7 @@ void zo_visit_count(zo_visit *v, const char *name, size_t *n, size_t max)
     if (!v->loading) {
         *saved = *n;
     } else if (*saved > max) {
-        char full[NAME_BYTES];
-        full_name(v, name, full);
-        fail(v, full, "is out of range");
+        zo_visit_require(v, name, false);
     } else {
         *n = (size_t)*saved;
     }

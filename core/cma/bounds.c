@@ -4,6 +4,7 @@
  * addendum; departure: one weight for all coordinates, with kappa small, as samples inside are tried first. */
 #include "cma/bounds.h"
 
+#include <float.h>
 #include <math.h>
 
 static const double KAPPA = 0.3;
@@ -84,5 +85,5 @@ void zo_cma_bounds_visit(cma_bounds *b, zo_visit *v)
 {
     zo_visit_count(v, "n_spreads", &b->n, b->cap);
     zo_visit_count(v, "next_spread", &b->next, b->cap - 1);
-    zo_visit_f64(v, "spreads", b->spreads, b->cap);
+    zo_visit_f64_within(v, "spreads", b->spreads, b->cap, 0, DBL_MAX);
 }

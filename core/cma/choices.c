@@ -88,9 +88,14 @@ static void keep_margin(double *q, size_t K, double alpha)
         q[k] /= total;
 }
 
+static double path_rate(const cma_choices *c)
+{
+    return fmin(1, 1 / (c->delta * sqrt((double)(c->n_q - c->n))));
+}
+
 static void adapt_step(cma_choices *c, double length)
 {
-    const double rate = fmin(1, 1 / (c->delta * sqrt((double)(c->n_q - c->n)))), gain = sqrt(rate * (2 - rate));
+    const double rate = path_rate(c), gain = sqrt(rate * (2 - rate));
     double square = 0;
 
     for (size_t k = 0; k < c->n_q; k++) {
@@ -130,10 +135,34 @@ bool zo_cma_choices_valid(const cma_choices *c, const uint32_t *chosen, size_t n
     return true;
 }
 
+static bool are_distributions(const cma_choices *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        double sum = 0;
+        for (size_t k = c->first[i]; k < c->first[i + 1]; k++)
+            sum += c->q[k];
+        if (fabs(sum - 1) > 1e-9)
+            return false;
+    }
+    return true;
+}
+
+/* Steps of length 1 can't make the path longer than sqrt(2/rate); a longer one would make delta vanish. */
+static bool path_is_plausible(const cma_choices *c)
+{
+    double square = 0;
+
+    for (size_t k = 0; k < c->n_q; k++)
+        square += c->s[k] * c->s[k];
+    return c->n_q == 0 || path_rate(c) * square <= 10;
+}
+
 void zo_cma_choices_visit(cma_choices *c, zo_visit *v)
 {
-    zo_visit_f64(v, "q", c->q, c->n_q);
-    zo_visit_f64(v, "q_path", c->s, c->n_q);
-    zo_visit_f64(v, "q_delta", &c->delta, 1);
-    zo_visit_f64(v, "q_gamma", &c->gamma, 1);
+    zo_visit_f64_within(v, "q", c->q, c->n_q, 1e-12, 1);
+    zo_visit_require(v, "q", are_distributions(c));
+    zo_visit_f64_within(v, "q_path", c->s, c->n_q, -1e12, 1e12);
+    zo_visit_f64_within(v, "q_delta", &c->delta, 1, 1e-9, 1e30);
+    zo_visit_f64_within(v, "q_gamma", &c->gamma, 1, 0, 1);
+    zo_visit_require(v, "q_path", path_is_plausible(c));
 }

@@ -10,6 +10,8 @@
 #include "cma/lanes.h"
 
 enum { SMALL = 32 };
+/* Of sigma, A and D, wide enough for any run, narrow enough that their products are finite. */
+static const double SCALE_LOW = 1e-80, SCALE_HIGH = 1e80;
 
 static double *new_vector(size_t n)
 {
@@ -337,21 +339,40 @@ void zo_cma_gauss_keep(cma_gauss *g, double narrowest)
     g->sigma = fmax(g->sigma, narrowest / low);
 }
 
+bool zo_cma_gauss_is_sound(const cma_gauss *g)
+{
+    for (size_t i = 0; i < g->n; i++)
+        if (!(fabs(g->m[i]) <= CMA_FARTHEST && g->A[i] >= SCALE_LOW && g->A[i] <= SCALE_HIGH))
+            return false;
+    return g->sigma >= SCALE_LOW && g->sigma <= SCALE_HIGH;
+}
+
+static bool has_variances(const cma_gauss *g)
+{
+    for (size_t i = 0; i < g->n; i++)
+        if (!(zo_cma_variance(g, i) > 0))
+            return false;
+    return true;
+}
+
 void zo_cma_gauss_visit(cma_gauss *g, zo_visit *v)
 {
-    zo_visit_f64(v, "sigma", &g->sigma, 1);
-    zo_visit_f64(v, "sigma0", &g->sigma0, 1);
+    const double far = CMA_FARTHEST, low = SCALE_LOW, high = SCALE_HIGH;
+
+    zo_visit_f64_within(v, "sigma", &g->sigma, 1, low, high);
+    zo_visit_f64_within(v, "sigma0", &g->sigma0, 1, low, high);
     zo_visit_u64(v, "generation", &g->g, 1);
     zo_visit_u64(v, "generation_eigen", &g->g_eigen, 1);
     zo_visit_u64(v, "resets", &g->n_resets, 1);
-    zo_visit_f64(v, "m", g->m, g->n);
-    zo_visit_f64(v, "A", g->A, g->n);
-    zo_visit_f64(v, "p_sigma", g->p_sigma, g->n);
-    zo_visit_f64(v, "p_c", g->p_c, g->n);
-    zo_visit_f64(v, "D", g->D, g->n);
-    zo_visit_f64(v, "C", g->C.a, g->C.ld * g->C.cols);
+    zo_visit_f64_within(v, "m", g->m, g->n, -far, far);
+    zo_visit_f64_within(v, "A", g->A, g->n, low, high);
+    zo_visit_f64_within(v, "p_sigma", g->p_sigma, g->n, -high, high);
+    zo_visit_f64_within(v, "p_c", g->p_c, g->n, -high, high);
+    zo_visit_f64_within(v, "D", g->D, g->n, low, high);
+    zo_visit_f64_within(v, "C", g->C.a, g->C.ld * g->C.cols, -high, high);
+    zo_visit_require(v, "C", has_variances(g));
     if (!g->diagonal && g->n > 0)
-        zo_visit_f64(v, "B", g->B.a, g->B.ld * g->B.cols);
+        zo_visit_f64_within(v, "B", g->B.a, g->B.ld * g->B.cols, -1.5, 1.5); /* unit vectors, but for rounding */
     if (v->loading && v->status == ZO_OK)
         factor(g);
 }

@@ -9,6 +9,8 @@
 #include "zeroth/rng.h"
 #include "cma/params.h"
 
+#define CMA_FARTHEST 1e6 /* that a mean or sample may be from the unit cube */
+
 typedef struct cma_gauss {
     size_t n, ld;
     bool diagonal;
@@ -47,6 +49,8 @@ void zo_cma_gauss_decompose(cma_gauss *g, const cma_params *p);
 void zo_cma_gauss_limit(cma_gauss *g,
                         double widest); /* of the coordinates' deviations, without A: sigma shrinks to it */
 void zo_cma_gauss_keep(cma_gauss *g, double narrowest); /* of the axes' deviations: sigma grows to it */
+/* False: arithmetic has failed, the mean or a scale is beyond all that a search of the unit cube comes to. */
+bool zo_cma_gauss_is_sound(const cma_gauss *g);
 void zo_cma_gauss_visit(cma_gauss *g, zo_visit *v);
 
 #endif

@@ -1,6 +1,7 @@
 /* The running generation: places for points, injection, ranking. */
 #include "cma/generation.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -222,14 +223,29 @@ void zo_cma_generation_clear(cma_generation *q)
     q->size = q->n_foreign = 0;
 }
 
-void zo_cma_generation_visit(cma_generation *q, zo_visit *v)
+static bool points_are_sound(const cma_generation *q)
 {
-    zo_visit_count(v, "size", &q->size, q->cap);
-    zo_visit_count(v, "n_foreign", &q->n_foreign, q->cap);
+    size_t n_foreign = 0;
+
+    for (size_t k = 0; k < q->size; k++) {
+        const cma_point *p = &q->points[k];
+        n_foreign += p->foreign;
+        if (!isfinite(p->f) || !(p->off >= 0 && p->off <= DBL_MAX) || p->worth > CMA_FAILED || p->foreign > 1 ||
+            p->stale > 1)
+            return false;
+    }
+    return n_foreign == q->n_foreign;
+}
+
+void zo_cma_generation_visit(cma_generation *q, size_t lambda, zo_visit *v)
+{
+    zo_visit_count(v, "size", &q->size, lambda - 1);
+    zo_visit_count(v, "n_foreign", &q->n_foreign, lambda - 1);
     if (v->status != ZO_OK)
         return;
     zo_visit_u8(v, "points", (uint8_t *)q->points, q->size * sizeof *q->points); /* without padding, see the header */
-    zo_visit_f64(v, "v", q->v, q->size * q->ld);
+    zo_visit_require(v, "points", points_are_sound(q));
+    zo_visit_f64_within(v, "v", q->v, q->size * q->ld, -CMA_FARTHEST, CMA_FARTHEST);
     zo_visit_u32(v, "chosen", q->chosen, q->size * q->n_choices);
-    zo_visit_f64(v, "g", q->g, q->size * q->n_g);
+    zo_visit_f64_within(v, "g", q->g, q->size * q->n_g, -DBL_MAX, DBL_MAX);
 }

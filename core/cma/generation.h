@@ -55,6 +55,7 @@ void zo_cma_generation_rank(cma_generation *q, const cma_gauss *g, double penalt
  * negative weight. */
 void zo_cma_generation_steps(cma_generation *q, const cma_gauss *g, const cma_params *p);
 void zo_cma_generation_clear(cma_generation *q);
-void zo_cma_generation_visit(cma_generation *q, zo_visit *v);
+/* Of a population of lambda; when loading, there is room for it. */
+void zo_cma_generation_visit(cma_generation *q, size_t lambda, zo_visit *v);
 
 #endif

@@ -141,5 +141,5 @@ void zo_cma_levels_margin(cma_levels *l, cma_gauss *g)
 
 void zo_cma_levels_visit(cma_levels *l, zo_visit *v)
 {
-    zo_visit_f64(v, "p_mutate", l->p_mutate, l->n);
+    zo_visit_f64_within(v, "p_mutate", l->p_mutate, l->n, 0, 1);
 }

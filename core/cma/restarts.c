@@ -57,4 +57,6 @@ void zo_cma_restarts_visit(cma_restarts *r, zo_visit *v)
     zo_visit_u64(v, "restarts", values, ZO_LEN(values));
     for (size_t i = 0; i < ZO_LEN(fields) && v->loading && v->status == ZO_OK; i++)
         *fields[i] = values[i];
+    zo_visit_require(v, "restarts",
+                     r->small <= 1 && r->last_large <= zo_cma_large(r)); /* room is made for the latter */
 }

@@ -7,6 +7,8 @@
 #include <math.h>
 #include <string.h>
 
+#define LONGEST_STRIDE (UINT64_C(1) << 50)
+
 const char *zo_cma_stop_name(cma_stop s)
 {
     switch (s) {
@@ -176,7 +178,7 @@ static bool stands_still(cma_stops *s, const cma_gauss *g)
 cma_stop zo_cma_stops_check(cma_stops *s, const cma_gauss *g, const double *f, size_t n_f, size_t lambda,
                             const uint8_t *is_real, double share)
 {
-    if (g->n_resets >= 3)
+    if (g->n_resets >= 3 || !zo_cma_gauss_is_sound(g))
         return CMA_STOP_NUMERIC;
     if (n_f == 0)
         return CMA_GO_ON;
@@ -228,11 +230,10 @@ void zo_cma_stops_visit(cma_stops *s, zo_visit *v)
     zo_visit_u64(v, "stop_counts", values, ZO_LEN(values));
     for (size_t i = 0; i < ZO_LEN(fields) && v->loading && v->status == ZO_OK; i++)
         *fields[i] = values[i];
-    if (v->status == ZO_OK && s->stride == 0)
-        v->status = zo_fail(v->err, ZO_EINVAL, "/stop_counts", "saved state: the stride is 0");
-    zo_visit_f64(v, "stop_recent", s->recent, s->cap_recent);
-    zo_visit_f64(v, "stop_best", s->best, CMA_TREND);
-    zo_visit_f64(v, "stop_median", s->median, CMA_TREND);
-    zo_visit_f64(v, "stop_record", &s->record, 1);
-    zo_visit_f64(v, "stop_still", s->still, s->n);
+    zo_visit_require(v, "stop_counts", s->stride >= 1 && s->stride <= LONGEST_STRIDE);
+    zo_visit_f64_within(v, "stop_recent", s->recent, s->cap_recent, -DBL_MAX, DBL_MAX);
+    zo_visit_f64_within(v, "stop_best", s->best, CMA_TREND, -DBL_MAX, DBL_MAX);
+    zo_visit_f64_within(v, "stop_median", s->median, CMA_TREND, -DBL_MAX, DBL_MAX);
+    zo_visit_f64_within(v, "stop_record", &s->record, 1, -DBL_MAX, DBL_MAX);
+    zo_visit_f64_within(v, "stop_still", s->still, s->n, -CMA_FARTHEST, CMA_FARTHEST);
 }

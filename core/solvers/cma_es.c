@@ -375,6 +375,15 @@ static cma_worth worth_of(const zo_told *t)
     return t->feasible ? CMA_FEASIBLE : CMA_VIOLATES;
 }
 
+/* A memo may come from a saved study, which may be damaged. */
+static bool is_sound(const struct memo *memo, size_t n)
+{
+    for (size_t j = 0; j < n; j++)
+        if (!(fabs(memo->v[j]) <= CMA_FARTHEST))
+            return false;
+    return true;
+}
+
 static void fill(struct cma *s, size_t slot, cma_point p, const zo_told *t, const struct memo *memo)
 {
     cma_generation *q = &s->gen;
@@ -411,7 +420,7 @@ static zo_status cma_tell(void *self, zo_rng *rng, const zo_told *t, zo_error *e
     s->pending -= t->own && s->pending > 0;
     if (t->outcome == ZO_TOLD_ABANDONED)
         return ZO_OK;
-    if (memo != NULL && memo->run != s->restarts.n)
+    if (memo != NULL && (memo->run != s->restarts.n || !is_sound(memo, s->gauss.n)))
         memo = NULL;
     p.f = p.worth == CMA_FAILED ? 0 : t->f[0];
     p.foreign = memo == NULL;
@@ -467,6 +476,9 @@ static void visit_counts(struct cma *s, zo_visit *v)
     zo_visit_u64(v, "counts", values, ZO_LEN(values));
     for (size_t i = 0; i < ZO_LEN(fields) && v->loading && v->status == ZO_OK; i++)
         *fields[i] = values[i];
+    zo_visit_require(v, "counts",
+                     s->pending <= s->peak && s->peak <= s->n_asked && s->last_stop <= CMA_STOP_INFEASIBLE &&
+                         s->done <= 1);
 }
 
 /* Sizes first: loading needs the room. */
@@ -479,9 +491,8 @@ static void visit_sizes(struct cma *s, zo_visit *v)
     zo_visit_count(v, "run_lambda", &s->run_lambda, most);
     if (!v->loading || v->status != ZO_OK)
         return;
-    if (lambda < 4 || s->run_lambda < 4)
-        v->status = zo_fail(v->err, ZO_EINVAL, "", "saved state: the population is too small");
-    else
+    zo_visit_require(v, "lambda", lambda >= 4 && s->run_lambda >= 4);
+    if (v->status == ZO_OK)
         v->status = zo_cma_generation_reserve(&s->gen, lambda, v->err);
     if (v->status != ZO_OK)
         return;
@@ -496,16 +507,15 @@ static void cma_snapshot(void *self, zo_visit *v)
 
     visit_sizes(s, v);
     visit_counts(s, v);
-    zo_visit_f64(v, "best", &s->best, 1);
+    zo_visit_f64_within(v, "best", &s->best, 1, -DBL_MAX, INFINITY);
     zo_cma_bounds_visit(&s->bounds, v);
     zo_cma_restarts_visit(&s->restarts, v);
     zo_cma_gauss_visit(&s->gauss, v);
     zo_cma_levels_visit(&s->levels, v);
     zo_cma_choices_visit(&s->choices, v);
-    zo_cma_generation_visit(&s->gen, v);
+    zo_cma_generation_visit(&s->gen, s->params.lambda, v);
     zo_cma_stops_visit(&s->stops, v);
-    if (v->loading && v->status == ZO_OK && !zo_cma_choices_valid(&s->choices, s->gen.chosen, s->gen.size))
-        v->status = zo_fail(v->err, ZO_EINVAL, "/chosen", "saved state: a choice is out of range");
+    zo_visit_require(v, "chosen", zo_cma_choices_valid(&s->choices, s->gen.chosen, s->gen.size));
 }
 
 const zo_solver zo_solver_cma_es = {

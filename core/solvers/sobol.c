@@ -153,6 +153,7 @@ static void sobol_snapshot(void *self, zo_visit *v)
     struct sobol *s = self;
 
     zo_visit_u64(v, "next", &s->next, 1);
+    zo_visit_require(v, "next", s->next <= N_POINTS);
     zo_visit_u64(v, "key", &s->key, 1);
 }
 

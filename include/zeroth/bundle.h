@@ -50,5 +50,11 @@ void zo_visit_u32(zo_visit *v, const char *name, uint32_t *x, size_t n);
 void zo_visit_u8(zo_visit *v, const char *name, uint8_t *x, size_t n);
 /* Length of a growable field: saved, or loaded into *n (<= max). The caller then reserves and visits the data. */
 void zo_visit_count(zo_visit *v, const char *name, size_t *n, size_t max);
+/* Loading: how many elements were saved under name, 0 if none: a size that is read bounds memory only up to this. */
+size_t zo_visit_length(const zo_visit *v, const char *name);
+/* Saved state may be damaged: as zo_visit_f64, but loading refuses whatever is no number from low to high. */
+void zo_visit_f64_within(zo_visit *v, const char *name, double *x, size_t n, double low, double high);
+/* Loading: refuse what was read under name unless it is sound. Saving: nothing. */
+void zo_visit_require(zo_visit *v, const char *name, bool sound);
 
 #endif
