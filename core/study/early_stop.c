@@ -166,7 +166,7 @@ static void median_visit(void *self, zo_visit *v)
     size_t n = m->n;
 
     zo_visit_u64(v, "complete", &m->n_complete, 1);
-    zo_visit_count(v, "n_steps", &n, 1 << 24);
+    zo_visit_count(v, "n_steps", &n, v->loading ? zo_visit_length(v, "steps") : n);
     if (v->status != ZO_OK)
         return;
     uint64_t *steps = zo_calloc(n + 1, sizeof *steps);

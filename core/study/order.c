@@ -117,10 +117,24 @@ static void heaps_visit(struct order *const *orders, size_t n, bool low, zo_visi
     zo_free(all);
 }
 
-/* Sizes of the heaps; when loading, also the memory for them. */
-static void sizes_visit(struct order *const *orders, size_t n, zo_visit *v, const char *low, const char *high)
+/* sizes [n] sum to no more than what is saved under name: memory is made for that. */
+static bool fit(const uint64_t *sizes, size_t n, const zo_visit *v, const char *name)
 {
-    uint64_t *sizes = zo_calloc(2 * n + 1, sizeof *sizes), total = 0;
+    const uint64_t length = zo_visit_length(v, name);
+    uint64_t left = length < MAX_VALUES ? length : MAX_VALUES;
+
+    for (size_t i = 0; i < n; i++) {
+        if (sizes[i] > left)
+            return false;
+        left -= sizes[i];
+    }
+    return true;
+}
+
+/* Sizes of the heaps; when loading, also the memory for them. names: those of the sizes, then of the heaps. */
+static void sizes_visit(struct order *const *orders, size_t n, zo_visit *v, const char *const *names)
+{
+    uint64_t *sizes = zo_calloc(2 * n + 1, sizeof *sizes);
 
     if (!sizes) {
         v->status = zo_fail_nomem(v->err);
@@ -130,13 +144,13 @@ static void sizes_visit(struct order *const *orders, size_t n, zo_visit *v, cons
         sizes[i] = orders[i]->n_low;
         sizes[n + i] = orders[i]->n_high;
     }
-    zo_visit_u64(v, low, sizes, n);
-    zo_visit_u64(v, high, sizes + n, n);
+    zo_visit_u64(v, names[0], sizes, n);
+    zo_visit_u64(v, names[1], sizes + n, n);
+    zo_visit_require(v, names[0], fit(sizes, n, v, names[2]));
+    zo_visit_require(v, names[1], fit(sizes + n, n, v, names[3]));
     for (size_t i = 0; i < n && v->loading && v->status == ZO_OK; i++) {
         struct order *o = orders[i];
-        if (sizes[i] > MAX_VALUES || sizes[n + i] > MAX_VALUES || (total += sizes[i] + sizes[n + i]) > MAX_VALUES)
-            v->status = zo_fail(v->err, ZO_EINVAL, "", "saved state: '%s' is out of range", low);
-        else if (!order_reserve(o, (size_t)(sizes[i] + sizes[n + i])))
+        if (!order_reserve(o, (size_t)(sizes[i] + sizes[n + i])))
             v->status = zo_fail_nomem(v->err);
         else
             o->n_low = (size_t)sizes[i], o->n_high = (size_t)sizes[n + i];
@@ -153,7 +167,7 @@ void order_visit(struct order *const *orders, size_t n, zo_visit *v, const char 
     (void)snprintf(names[2], sizeof names[2], "%s.low", name);
     (void)snprintf(names[3], sizeof names[3], "%s.high", name);
     if (v->status == ZO_OK)
-        sizes_visit(orders, n, v, names[0], names[1]);
+        sizes_visit(orders, n, v, (const char *const[]){names[0], names[1], names[2], names[3]});
     if (v->status == ZO_OK)
         heaps_visit(orders, n, true, v, names[2]);
     if (v->status == ZO_OK)
