@@ -57,13 +57,15 @@ zo_status load_snapshot(zo_reader *r, int64_t study, uint64_t arith_tag, zo_stud
 {
     zo_bundle b;
     size_t n = 0;
-    uint64_t unused;
+    uint64_t inside = 0, unused;
     zo_status rc;
 
     if ((rc = read_part(r, study, 0, &b, seq_out, err)) != ZO_OK)
         return rc;
-    rc = zo_study_load_head(s, &b, arith_tag, &n, seq_out, err);
+    rc = zo_study_load_head(s, &b, arith_tag, &n, &inside, err);
     zo_bundle_fini(&b);
+    if (rc == ZO_OK && inside != *seq_out)
+        rc = zo_fail(err, ZO_EINVAL, "", "saved state: it is of another event than its row says");
     for (size_t i = 0; i < n && rc == ZO_OK; i++) {
         if ((rc = read_part(r, study, (uint32_t)(i + 1), &b, &unused, err)) != ZO_OK)
             return rc;
