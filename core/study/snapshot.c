@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 enum { LAYOUT = 1, MAX_TEXT = 1 << 20 };
+#define MAX_MS (UINT64_C(1) << 53) /* sums of a few can't overflow */
 enum {
     HEAD_LAYOUT,
     HEAD_VERSION,
@@ -334,9 +335,10 @@ static zo_status head_words_load(zo_study *s, const uint64_t *w, const double *b
         .trials = w[HEAD_BUDGET], .seconds = budget[0], .has_target = w[HEAD_HAS_TARGET] != 0, .target = budget[1]};
 
     if (w[HEAD_CLOSED] > SIZE_MAX / ZO_SEGMENT_TRIALS || w[HEAD_CLOSED] * ZO_SEGMENT_TRIALS > w[HEAD_NEXT] ||
-        w[HEAD_NEXT] > INT64_MAX || w[HEAD_SEQ] > INT64_MAX || w[HEAD_PAUSED] > 1 || w[HEAD_WAITING] > 1 ||
-        w[HEAD_HAS_TARGET] > 1 || w[HEAD_ENDED] >= END_REASON_COUNT || w[HEAD_FIRST_ASK] > INT64_MAX ||
-        w[HEAD_PAUSED_MS] > INT64_MAX || w[HEAD_PAUSED_SINCE] > INT64_MAX ||
+        w[HEAD_NEXT] > INT64_MAX || w[HEAD_SEQ] > INT64_MAX ||
+        w[HEAD_NEXT] / ((uint64_t)MAX_NUMBER_GAP + 1) > w[HEAD_SEQ] || /* an event makes a trial, and a gap below it */
+        w[HEAD_PAUSED] > 1 || w[HEAD_WAITING] > 1 || w[HEAD_HAS_TARGET] > 1 || w[HEAD_ENDED] >= END_REASON_COUNT ||
+        w[HEAD_FIRST_ASK] > MAX_MS || w[HEAD_PAUSED_MS] > MAX_MS || w[HEAD_PAUSED_SINCE] > MAX_MS ||
         budget_check(&b, s->n_objectives, NULL) != ZO_OK)
         return snapshot_damaged(err, "a counter is out of range");
     s->budget = b;

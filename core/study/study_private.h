@@ -48,6 +48,7 @@ enum {
     FLAG_BATCH = 64,       /* named by an earlier item of the tell being checked */
 };
 enum { STATE_ABSENT = 0xff };
+enum { MAX_NUMBER_GAP = 10000000 }; /* that an import may leave below its number */
 
 struct segment {
     double *v, *values;              /* [cap][n], [cap][n_values] */

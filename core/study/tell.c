@@ -5,7 +5,7 @@
  * whose lease ran out, whatever became of it, as long as nobody else has told it; the first result wins. */
 #include "study/study_private.h"
 
-enum { MAX_REASON = 1024, MAX_TELL_WORKER = 128, MAX_NUMBER_GAP = 10000000 };
+enum { MAX_REASON = 1024, MAX_TELL_WORKER = 128 };
 
 static bool same_double(double a, double b)
 {
