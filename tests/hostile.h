@@ -270,7 +270,8 @@ static inline zo_study *hostile_load(unsigned which, const zo_bundle *parts, siz
         rc = zo_study_load_finish(s, &err);
     if (rc == ZO_OK)
         return s;
-    ZO_ASSERT(rc == err.code && (rc == ZO_EINVAL || rc == ZO_ECONFLICT) && err.message[0]);
+    ZO_ASSERT(rc == err.code && err.message[0]);
+    ZO_ASSERT(rc == ZO_EINVAL || rc == ZO_ECONFLICT || rc == ZO_EUNSUPPORTED);
     zo_study_free(s);
     return NULL;
 }
