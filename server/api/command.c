@@ -10,47 +10,6 @@
 
 const char *const api_json_type[] = {"application/json", NULL};
 
-/* ---- problems ---- */
-
-static void put_problem(zo_req *r, unsigned status, const char *slug, const char *title, const char *detail,
-                        const char *pointer, const char *key, const char *value)
-{
-    char type[64];
-    zo_json w;
-    size_t bytes;
-    char *text;
-
-    snprintf(type, sizeof type, "/errors/%s", slug);
-    zo_json_init(&w);
-    zo_json_begin_object(&w);
-    zo_json_key_string(&w, "type", type);
-    zo_json_key_string(&w, "title", title);
-    zo_json_key_u64(&w, "status", status);
-    zo_json_key_string(&w, "detail", detail);
-    zo_json_key_string(&w, "pointer", pointer);
-    zo_json_key_string(&w, "request_id", zo_req_id(r));
-    if (key)
-        zo_json_key_string(&w, key, value);
-    zo_json_end_object(&w);
-    zo_json_text(&w, "\n", 1);
-    if ((text = zo_json_take(&w, &bytes)) != NULL) {
-        zo_req_reply(r, status, "application/problem+json", text, bytes);
-    } else {
-        zo_error e;
-        zo_fail_nomem(&e);
-        zo_req_problem(r, &e);
-    }
-}
-
-void api_problem_with(zo_req *r, const zo_error *e, const char *key, const char *value)
-{
-    char title[32];
-
-    snprintf(title, sizeof title, "%s", zo_status_slug(e->code));
-    title[0] = (char)(title[0] >= 'a' && title[0] <= 'z' ? title[0] - 'a' + 'A' : title[0]);
-    put_problem(r, zo_status_http(e->code), zo_status_slug(e->code), title, e->message, e->pointer, key, value);
-}
-
 zo_status api_at(zo_error *err, zo_status rc, const char *key)
 {
     char token[sizeof err->pointer] = "";
@@ -81,7 +40,7 @@ static void refuse_accept(zo_req *r, const char *const *types)
 
     for (size_t i = 0; types[i] && at < sizeof detail; i++)
         at += (size_t)snprintf(detail + at, sizeof detail - at, "%s%s", i > 0 ? ", " : "", types[i]);
-    put_problem(r, 406, "not-acceptable", "Not acceptable", detail, "", NULL, NULL);
+    zo_req_problem_as(r, 406, "not-acceptable", detail);
 }
 
 bool api_accepts(zo_req *r, const char *const *types, size_t *index_out)
@@ -298,10 +257,7 @@ static zo_step run(zo_cmd *cmd, zo_ctx *x)
         rc = remember(c, x, &err);
     if (rc != ZO_OK) {
         err.code = rc;
-        if (c->problem_id)
-            api_problem_with(c->req, &err, "id", c->problem_id);
-        else
-            zo_req_problem(c->req, &err);
+        zo_req_problem_with(c->req, &err, c->problem_id ? "id" : NULL, c->problem_id);
     }
     return ZO_STEP_DONE;
 }

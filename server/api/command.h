@@ -64,8 +64,6 @@ zo_status api_path_number(const zo_req *r, uint64_t *out, zo_error *err);
 bool api_accepts(zo_req *r, const char *const *types, size_t *index_out);
 extern const char *const api_json_type[]; /* {"application/json", NULL} */
 
-/* A problem document with an extra string member. */
-void api_problem_with(zo_req *r, const zo_error *e, const char *key, const char *value);
 /* A duration's text or number; a string that is none is ZO_EINVAL: it has the right JSON type. */
 zo_status api_read_lease(const json_t *v, uint64_t *ms_out, zo_error *err);
 /* Prefix err->pointer with /key. */

@@ -99,10 +99,10 @@ static bool is_accepted_type(const zo_req *r)
 
 static void refuse_type(zo_req *r)
 {
-    http_problem(r, 415, "unsupported-media-type",
-                 r->route->flags & ZO_ROUTE_BODY_LINES
-                     ? "the Content-Type must be application/x-ndjson, application/jsonl or application/json"
-                     : "the Content-Type must be application/json (curl sends it with --json)");
+    zo_req_problem_as(r, 415, "unsupported-media-type",
+                      r->route->flags & ZO_ROUTE_BODY_LINES
+                          ? "the Content-Type must be application/x-ndjson, application/jsonl or application/json"
+                          : "the Content-Type must be application/json (curl sends it with --json)");
 }
 
 static bool take_route(zo_req *r, const struct http_match *m)
@@ -112,7 +112,7 @@ static bool take_route(zo_req *r, const struct http_match *m)
     for (size_t i = 0; i < m->n; i++) {
         char *copy = zo_arena_alloc(r->arena, m->bytes[i] + 1);
         if (!copy) {
-            http_problem(r, 503, "memory", "out of memory");
+            zo_req_problem_as(r, 503, "memory", "out of memory");
             return false;
         }
         memcpy(copy, m->start[i], m->bytes[i]);
@@ -126,7 +126,7 @@ static void refuse_method(zo_req *r, const char *allow)
     char detail[128];
 
     snprintf(detail, sizeof detail, "this path takes %s", allow);
-    http_problem(r, 405, "method-not-allowed", detail);
+    zo_req_problem_as(r, 405, "method-not-allowed", detail);
 }
 
 /* Answers OPTIONS, or refuses, by setting the reply. */
@@ -139,11 +139,11 @@ static bool find_route(zo_req *r)
     http_router_match(router, method, r->path, &m);
     const char *allow = r->path[0] == '*' ? http_router_allow_all(router) : m.allow;
     if (!method && !is_known_elsewhere(r->method)) {
-        http_problem(r, 501, "not-implemented", "no such method");
+        zo_req_problem_as(r, 501, "not-implemented", "no such method");
         return false;
     }
     if (!allow) {
-        http_problem(r, 404, "not-found", "no such path");
+        zo_req_problem_as(r, 404, "not-found", "no such path");
         return false;
     }
     if (m.route)
@@ -175,12 +175,12 @@ static bool reserve(zo_req *r, size_t bytes)
     const size_t cap = bytes + 1 > r->body_cap ? bytes + 1 : r->body_cap;
 
     if (h->inflight_bytes + (cap - r->charged_bytes) > h->o.max_inflight_bytes) {
-        http_problem(r, 503, "busy", "too many request bodies are in memory");
+        zo_req_problem_as(r, 503, "busy", "too many request bodies are in memory");
         return false;
     }
     char *grown = cap > r->body_cap ? zo_realloc(r->body, cap) : r->body;
     if (!grown) {
-        http_problem(r, 503, "memory", "out of memory");
+        zo_req_problem_as(r, 503, "memory", "out of memory");
         return false;
     }
     h->inflight_bytes += cap - r->charged_bytes;
@@ -193,7 +193,7 @@ static bool reserve(zo_req *r, size_t bytes)
 
 static bool refuse_size(zo_req *r)
 {
-    http_problem(r, 413, "too-large", r->body_limit ? "the body is too large" : "this path takes no body");
+    zo_req_problem_as(r, 413, "too-large", r->body_limit ? "the body is too large" : "this path takes no body");
     return false;
 }
 
@@ -204,7 +204,7 @@ static bool begin_body(zo_req *r)
     if (!has_body(r)) {
         if (!takes_body || (r->route->flags & ZO_ROUTE_BODY_OPTIONAL) || r->frame.has_length)
             return true;
-        http_problem(r, 411, "length-required", "a body is needed and its length is not given");
+        zo_req_problem_as(r, 411, "length-required", "a body is needed and its length is not given");
         return false;
     }
     r->body_limit = !takes_body ? 0 : r->route->max_body_bytes ? r->route->max_body_bytes : r->http->o.max_json_bytes;
@@ -261,7 +261,7 @@ static enum MHD_Result wait_for_owner(zo_req *r)
 static enum MHD_Result finish(zo_req *r)
 {
     if (r->status == 0)
-        http_problem(r, 500, "internal", "the request ended without an answer");
+        zo_req_problem_as(r, 500, "internal", "the request ended without an answer");
     return http_reply_queue(r);
 }
 
@@ -304,7 +304,7 @@ static bool accept_head(zo_req *r, struct MHD_Connection *c, const char *method,
     r->active = true;
     r->http->n_active++;
     if (r->http->draining) {
-        http_problem(r, 503, "busy", "the server is stopping");
+        zo_req_problem_as(r, 503, "busy", "the server is stopping");
         r->close = true;
         return false;
     }

@@ -123,7 +123,7 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
 
 static bool refuse(zo_req *r, unsigned status, const char *slug, const char *detail)
 {
-    http_problem(r, status, slug, detail);
+    zo_req_problem_as(r, status, slug, detail);
     r->close = true;
     return false;
 }

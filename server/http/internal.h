@@ -111,9 +111,6 @@ extern const char *const http_kept_headers[KEPT_HEADERS];
 /* query.c: splits and percent-decodes text in place. */
 zo_status http_query_parse(char *text, zo_arena *arena, struct http_pair **out, size_t *n_out, zo_error *err);
 
-/* problem.c: a problem that is HTTP's own, with a slug that is no status code's. */
-void http_problem(zo_req *r, unsigned status, const char *slug, const char *detail);
-
 /* ---- router.c ---- */
 
 typedef struct http_router http_router;

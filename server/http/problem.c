@@ -76,7 +76,9 @@ static void write_title(const char *slug, char *title, size_t size)
             *p = ' ';
 }
 
-static void put(zo_req *r, unsigned status, const char *slug, const char *detail, const char *pointer)
+/* key and value: one member more, if key is not NULL. */
+static void put(zo_req *r, unsigned status, const char *slug, const char *detail, const char *pointer, const char *key,
+                const char *value)
 {
     char type[64], title[40];
     zo_json w;
@@ -92,6 +94,8 @@ static void put(zo_req *r, unsigned status, const char *slug, const char *detail
     zo_json_key_string(&w, "detail", detail);
     zo_json_key_string(&w, "pointer", pointer);
     zo_json_key_string(&w, "request_id", r->id);
+    if (key)
+        zo_json_key_string(&w, key, value);
     zo_json_end_object(&w);
     zo_json_text(&w, "\n", 1);
     set_retry_after(r, status, slug);
@@ -107,10 +111,15 @@ static void put(zo_req *r, unsigned status, const char *slug, const char *detail
 
 void zo_req_problem(zo_req *r, const zo_error *e)
 {
-    put(r, zo_status_http(e->code), zo_status_slug(e->code), e->message, e->pointer);
+    zo_req_problem_with(r, e, NULL, NULL);
 }
 
-void http_problem(zo_req *r, unsigned status, const char *slug, const char *detail)
+void zo_req_problem_with(zo_req *r, const zo_error *e, const char *key, const char *value)
 {
-    put(r, status, slug, detail, "");
+    put(r, zo_status_http(e->code), zo_status_slug(e->code), e->message, e->pointer, key, value);
+}
+
+void zo_req_problem_as(zo_req *r, unsigned status, const char *slug, const char *detail)
+{
+    put(r, status, slug, detail, "", NULL, NULL);
 }

@@ -50,6 +50,10 @@ void zo_req_reply(zo_req *r, unsigned status, const char *content_type, char *bo
 void zo_req_reply_json(zo_req *r, unsigned status, zo_json *w);
 /* application/problem+json from an error; adds Retry-After for ELIMIT/EBUSY/ESTORE. Status from the code (http/problem.c). */
 void zo_req_problem(zo_req *r, const zo_error *e);
+/* The same with one string member more; key NULL: without. */
+void zo_req_problem_with(zo_req *r, const zo_error *e, const char *key, const char *value);
+/* A problem that is HTTP's own, with a slug that is no status code's. */
+void zo_req_problem_as(zo_req *r, unsigned status, const char *slug, const char *detail);
 unsigned zo_req_status(const zo_req *r);                            /* of the reply set so far; 0: none */
 void zo_req_replied_body(const zo_req *r, const char **body, size_t *bytes); /* to store with an Idempotency-Key */
 unsigned zo_status_http(zo_status code);
