@@ -137,9 +137,8 @@ static void run_study(turn *t)
     a->reloaded = false;
     tick(t);
     run_commands(t);
-    while (
-        a->parked
-            .head) { /* ends: each further round needs a change, which a parked command makes only by being finished */
+    /* It ends: each further round needs a change, which a parked command makes only by being finished. */
+    while (a->parked.head) {
         changed = study_seq(a) != seq;
         if (!changed && !first)
             break;
@@ -238,28 +237,84 @@ static bool may_leave(const turn *t)
            (a->evict && snapshot_is_current(t));
 }
 
+/* When the study in memory needs its next turn without being asked; a failed tick is not tried again at once. */
+static int64_t next_deadline(const turn *t, int64_t now_ms)
+{
+    int64_t at = zo_study_deadline(t->a->study), parked = wait_deadline(t->a);
+
+    if (t->tick_failed && at < now_ms + RETRY_MS)
+        at = now_ms + RETRY_MS;
+    return parked < at ? parked : at;
+}
+
+/* Under the lock: the turn's creations are whole, their studies may run. */
+static void release_created(turn *t)
+{
+    for (created_op *c = t->rec->created; c; c = c->next) {
+        if (!c->actor->held)
+            continue;
+        c->actor->held = false;
+        if (c->actor->inbox.head || c->actor->wake)
+            pool_schedule(t->w->rt, c->actor);
+    }
+}
+
+/* Under the lock: its next deadline, its place among the resident studies, its size. */
+static void keep_books(turn *t, int64_t now_ms, int64_t deadline_ms, size_t bytes, bool used)
+{
+    zo_runtime *rt = t->w->rt;
+    actor *a = t->a;
+
+    if (a->study)
+        a->next_deadline_ms = deadline_ms;
+    else if (a->next_deadline_ms <= now_ms || a->deleted)
+        a->next_deadline_ms = INT64_MAX;
+    timer_set(rt, a, a->next_deadline_ms);
+    if (!a->study) {
+        evict_remove(rt, a);
+        return;
+    }
+    if (used || !a->in_lru)
+        evict_touch(rt, a, now_ms);
+    evict_set_bytes(rt, a, bytes);
+    if (used && a->evict && !t->draining)
+        evict_cancel(rt, a);
+}
+
+/* Under the lock: an actor that may leave does so; one that has a deadline only gives up its study. True: it is the
+ * caller's to free, as is *study_out. */
+static bool leave(turn *t, zo_study **study_out)
+{
+    zo_runtime *rt = t->w->rt;
+    actor *a = t->a;
+    const bool stays = a->evict && a->next_deadline_ms != INT64_MAX && !t->draining && !a->deleted;
+
+    if (a->drop || !may_leave(t))
+        return false;
+    if (a->evict)
+        zo_count(&zo_metric.evictions, 1);
+    if (!stays) {
+        actor_unlink(rt, a);
+        return true;
+    }
+    *study_out = a->study;
+    a->study = NULL;
+    evict_cancel(rt, a);
+    evict_remove(rt, a);
+    return false;
+}
+
 static void end_turn(turn *t, bool loading)
 {
     zo_runtime *rt = t->w->rt;
     actor *a = t->a;
     cmd_list finished = {0};
-    record *submit;
-    actor *leaves = NULL;
     zo_study *evicted = NULL;
-    bool used = t->done.head != NULL;
-    int64_t now_ms = zo_clock_mono_ms(), deadline = INT64_MAX;
-    size_t bytes = 0;
+    const bool used = t->done.head != NULL;
+    const int64_t now_ms = zo_clock_mono_ms();
+    const int64_t deadline_ms = a->study ? next_deadline(t, now_ms) : INT64_MAX;
+    const size_t bytes = a->study ? zo_study_memory_bytes(a->study) + sizeof *a : 0;
 
-    if (a->study) {
-        int64_t parked = wait_deadline(a);
-
-        deadline = zo_study_deadline(a->study);
-        if (t->tick_failed && deadline < now_ms + RETRY_MS)
-            deadline = now_ms + RETRY_MS;
-        if (parked < deadline)
-            deadline = parked;
-        bytes = zo_study_memory_bytes(a->study) + sizeof *a;
-    }
     rt_lock(rt);
     if (a->study && !a->deleting && a->kind == ACTOR_STUDY) {
         const char *state = zo_study_state_name(zo_study_get_state(a->study, NULL));
@@ -267,49 +322,14 @@ static void end_turn(turn *t, bool loading)
         if (strcmp(state, a->row.state) != 0)
             record_set_state(t->rec, a, state, zo_clock_wall_ms());
     }
-    if (a->kind == ACTOR_DIRECTORY) {
-        for (created_op *c = t->rec->created; c; c = c->next) {
-            if (!c->actor->held)
-                continue;
-            c->actor->held = false;
-            if (c->actor->inbox.head || c->actor->wake)
-                pool_schedule(rt, c->actor);
-        }
-    }
-    submit = settle(t, &finished);
+    release_created(t);
+    record *submit = settle(t, &finished);
     cmds_finish(rt, &finished);
     cmds_join(&t->in, &a->inbox); /* what was not run comes first */
     a->inbox = t->in;
     t->in = (cmd_list){0};
-    if (a->study)
-        a->next_deadline_ms = deadline;
-    else if (a->next_deadline_ms <= now_ms || a->deleted)
-        a->next_deadline_ms = INT64_MAX;
-    timer_set(rt, a, a->next_deadline_ms);
-    if (a->study) {
-        if (used || !a->in_lru)
-            evict_touch(rt, a, now_ms);
-        evict_set_bytes(rt, a, bytes);
-        if (used && a->evict && !t->draining)
-            evict_cancel(rt, a);
-    } else {
-        evict_remove(rt, a);
-    }
-    if (!a->drop && may_leave(t)) {
-        bool stays = a->evict && a->next_deadline_ms != INT64_MAX && !t->draining && !a->deleted;
-
-        if (a->evict)
-            zo_count(&zo_metric.evictions, 1);
-        if (stays) { /* its deadline will bring it back */
-            evicted = a->study;
-            a->study = NULL;
-            evict_cancel(rt, a);
-            evict_remove(rt, a);
-        } else {
-            actor_unlink(rt, a);
-            leaves = a;
-        }
-    }
+    keep_books(t, now_ms, deadline_ms, bytes, used);
+    const bool leaves = leave(t, &evicted);
     if (!leaves) {
         a->running = false;
         if (a->inbox.head || a->wake || a->drop || loading)
@@ -323,7 +343,8 @@ static void end_turn(turn *t, bool loading)
     if (submit)
         zo_store_submit(rt->store, &submit->write);
     rt_deliver(rt, &finished);
-    actor_free(leaves);
+    if (leaves)
+        actor_free(a);
     zo_study_free(evicted);
 }
 
@@ -369,9 +390,8 @@ void actor_turn(worker *w, actor *a, cmd_list *in, record *pending)
         a->running = false;
         a->drop = a->drop || drop;
         cmds_finish(rt, &failed);
-        timer_set(rt, a,
-                  zo_clock_mono_ms() +
-                      RETRY_MS); /* for whatever else this turn was: an expiry, an eviction, a reload */
+        /* for whatever else this turn was: an expiry, an eviction, a reload */
+        timer_set(rt, a, zo_clock_mono_ms() + RETRY_MS);
         if (a->inbox.head)
             pool_schedule(rt, a);
         rt_unlock(rt);

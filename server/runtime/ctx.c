@@ -155,7 +155,7 @@ zo_status zo_ctx_create(zo_ctx *x, zo_study_row *row, zo_study *study, zo_study_
         row->created_ms = x->now.wall_ms;
     if (!row->updated_ms)
         row->updated_ms = row->created_ms;
-    n = actor_new(rt, ACTOR_STUDY, t->a->tenant);
+    n = actor_new(ACTOR_STUDY, t->a->tenant);
     by_id = dir_entry_new(t->a->tenant, id);
     by_name = row->name ? dir_entry_new(t->a->tenant, row->name) : NULL;
     if (!op || !row->id || !n || !by_id || (row->name && !by_name) || (rc = actor_set_row(n, row, err)) != ZO_OK)

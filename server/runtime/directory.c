@@ -124,11 +124,10 @@ void dir_forget(zo_runtime *rt, actor *a)
     a->by_key = a->by_name = NULL;
 }
 
-actor *actor_new(zo_runtime *rt, actor_kind kind, int64_t tenant)
+actor *actor_new(actor_kind kind, int64_t tenant)
 {
     actor *a = zo_calloc(1, sizeof *a);
 
-    (void)rt;
     if (!a)
         return NULL;
     a->kind = kind;

@@ -126,7 +126,6 @@ struct actor {
     actor *run_next; /* in a lane's queue */
     actor *all_prev, *all_next, *lru_prev, *lru_next;
     actor_kind kind;
-    lane_kind lane;
     int64_t tenant;
     dir_entry *by_key, *by_name; /* by_key: what it was first asked for, later its id */
     cmd_list inbox;
@@ -150,7 +149,8 @@ struct actor {
     uint64_t saved_seq; /* last event inside the durable head; 0: none */
     size_t saved_segments;
     bool saving; /* a head or segment is in flying or pending */
-    /* owned by the worker that runs it */
+    /* owned by the worker that runs it, and under the lock while none does */
+    lane_kind lane;
     zo_study *study;
     loader *load;
     cmd_list parked;
@@ -251,7 +251,7 @@ actor *dir_find(zo_runtime *rt, int64_t tenant, const char *key); /* L */
 dir_entry *dir_entry_new(int64_t tenant, const char *key);
 void dir_put(zo_runtime *rt, dir_entry *e, actor *a); /* L; takes e, replacing an entry of the same key */
 void dir_forget(zo_runtime *rt, actor *a);            /* L; removes the entries that lead to a */
-actor *actor_new(zo_runtime *rt, actor_kind kind, int64_t tenant);
+actor *actor_new(actor_kind kind, int64_t tenant);
 void actor_link(zo_runtime *rt, actor *a);   /* L */
 void actor_unlink(zo_runtime *rt, actor *a); /* L; out of directory, timers, LRU; not freed */
 void actor_free(actor *a);                   /* after actor_unlink; frees a resident study too */

@@ -20,8 +20,7 @@ void pool_schedule(zo_runtime *rt, actor *a)
 
     if (a->scheduled || a->running || a->held) /* while it runs, a->lane is the worker's */
         return;
-    if (a->drop &&
-        a->flying) /* it must be reloaded from a log that has the record in flight: landed() comes back to it */
+    if (a->drop && a->flying) /* it is reloaded from a log that has the record in flight: landed() comes back to it */
         return;
     l = &rt->lanes[a->lane];
     a->scheduled = true;

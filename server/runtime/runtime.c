@@ -209,7 +209,7 @@ static void enqueue(zo_runtime *rt, actor *a, zo_cmd *c) /* L */
 /* A new actor under one key. L */
 static actor *enter(zo_runtime *rt, actor_kind kind, int64_t tenant, const char *key, zo_error *err)
 {
-    actor *a = actor_new(rt, kind, tenant);
+    actor *a = actor_new(kind, tenant);
     dir_entry *e = dir_entry_new(tenant, key);
 
     if (!a || !e || timers_reserve(rt, err) != ZO_OK) {
