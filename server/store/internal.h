@@ -43,7 +43,6 @@ enum { ZO_SECRET_BYTES = 32, ZO_PATH_BYTES = 4096 };
                     " ON CONFLICT (study, part) DO UPDATE SET seq = excluded.seq, body = excluded.body,"           \
                     " sum = excluded.sum")                                                                         \
     X(SNAPSHOT, "SELECT seq, body, sum FROM snapshots WHERE study = ?1 AND part = ?2")                             \
-    X(SNAPSHOT_PARTS, "SELECT count(*) FROM snapshots WHERE study = ?1 AND part > 0")                              \
     X(REPLY_PUT, "INSERT INTO replies (tenant, key_hash, body_mac, status, headers, body, at_ms, sum)"             \
                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, zo_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7))")                       \
     X(REPLY_DROP_OLD, "DELETE FROM replies WHERE tenant = ?1 AND key_hash = ?2 AND at_ms <= ?3")                   \

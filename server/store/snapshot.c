@@ -68,21 +68,3 @@ done:
     zo_conn_done(q);
     return s;
 }
-
-zo_status zo_reader_snapshot_parts(zo_reader *r, int64_t study, size_t *n_out, zo_error *err)
-{
-    sqlite3_stmt *q = NULL;
-    zo_status s = zo_conn_query(&r->conn, ZO_SQL_SNAPSHOT_PARTS, &q, err);
-    int rc;
-
-    if (s != ZO_OK)
-        return zo_reader_judge(r, s, err);
-    rc = sqlite3_bind_int64(q, 1, study);
-    rc = rc ? rc : sqlite3_step(q);
-    if (rc == SQLITE_ROW)
-        *n_out = (size_t)sqlite3_column_int64(q, 0);
-    else
-        s = zo_reader_fail(r, rc, "count snapshot parts", err);
-    zo_conn_done(q);
-    return s;
-}

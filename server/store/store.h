@@ -122,8 +122,6 @@ zo_status zo_reader_events(zo_reader *r, int64_t study, uint64_t after, zo_statu
 zo_status zo_reader_last_rebase(zo_reader *r, int64_t study, uint64_t *seq_out, zo_error *err);
 /* One snapshot part: body zo_malloc'd, 64-byte aligned, freed by the caller. ZO_ENOTFOUND. */
 zo_status zo_reader_snapshot(zo_reader *r, int64_t study, uint32_t part, void **body_out, size_t *bytes_out, uint64_t *seq_out, zo_error *err);
-/* Parts present beyond the head (so that only new segments are saved). */
-zo_status zo_reader_snapshot_parts(zo_reader *r, int64_t study, size_t *n_out, zo_error *err);
 /* ZO_ENOTFOUND: never seen (or expired after 24 h). ZO_EINVAL: known with another body or route (422). ZO_OK: reply to repeat. */
 zo_status zo_reader_idempotency(zo_reader *r, int64_t tenant, const char *key, const char *route, const void *body, size_t body_bytes,
                                 int64_t now_ms, zo_arena *arena, zo_idempotency *out, zo_error *err);
