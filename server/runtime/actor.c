@@ -7,12 +7,6 @@
 
 #include <string.h>
 
-static void fail_cmd(zo_cmd *c, zo_status status, const char *message)
-{
-    c->status = status;
-    zo_fail(&c->err, status, "", "%s", message);
-}
-
 /* A count that rises with everything a command adds to the record. */
 static size_t effects(const record *r)
 {
@@ -28,7 +22,7 @@ void turn_run_one(turn *t, zo_cmd *c, bool timed_out)
     size_t before;
 
     if (t->a->deleting) { /* this answer goes out with the delete */
-        fail_cmd(c, ZO_ENOTFOUND, "no such study");
+        refuse(c, ZO_ENOTFOUND, "no such study");
         cmds_append(&t->done, c);
         return;
     }

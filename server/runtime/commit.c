@@ -8,8 +8,6 @@ void cmds_fail(cmd_list *l, const zo_error *e)
     for (zo_cmd *c = l->head; c; c = c->next) {
         c->status = e->code;
         c->err = *e;
-        if (c->retry_after_s <= 0)
-            c->retry_after_s = e->code == ZO_EBUSY || e->code == ZO_ENOMEM ? 1 : 5;
     }
 }
 

@@ -50,7 +50,7 @@ bool key_check(turn *t, zo_cmd *c)
     ours = enter(rt, c);
     rt_unlock(rt);
     if (!ours) {
-        refuse(c, ZO_ECONFLICT, 1, "a request with this Idempotency-Key is still running");
+        refuse(c, ZO_ECONFLICT, "a request with this Idempotency-Key is still running");
         return true;
     }
     zo_arena_reset(t->w->scratch);

@@ -329,6 +329,6 @@ void loop_wake(zo_runtime *rt);                                /* [any] */
 
 /* admission.c */
 bool admit(zo_runtime *rt, zo_cmd *c, const actor *a); /* L; false: status is set */
-void refuse(zo_cmd *c, zo_status status, double retry_after_s, const char *why);
+void refuse(zo_cmd *c, zo_status status, const char *why);
 
 #endif

@@ -237,7 +237,7 @@ static void submit_to(zo_runtime *rt, actor_kind kind, int64_t tenant, const cha
     if (!admit(rt, c, a)) {
         refused = true;
     } else if (!a && !(a = enter(rt, kind, tenant, key, &c->err))) {
-        refuse(c, ZO_ENOMEM, 1, "out of memory");
+        refuse(c, ZO_ENOMEM, "out of memory");
         refused = true;
     }
     if (!refused)
@@ -252,7 +252,7 @@ void zo_runtime_submit(zo_runtime *rt, int64_t tenant, const char *id_or_name, z
     size_t n = strnlen(id_or_name, NAME_MAX_BYTES + 1);
 
     if (n == 0 || n > NAME_MAX_BYTES || strchr(id_or_name, '/')) {
-        refuse(c, ZO_ENOTFOUND, 0, "no such study");
+        refuse(c, ZO_ENOTFOUND, "no such study");
         cmds_append(&rt->refused, c);
         return;
     }

@@ -49,7 +49,6 @@ struct zo_cmd {
      */
     zo_status status;
     zo_error err;
-    double retry_after_s;
     zo_cmd_private rt;
 };
 
@@ -98,7 +97,7 @@ typedef struct zo_runtime_opts {
 zo_status zo_runtime_new(zo_runtime **out, zo_error *err);
 void zo_runtime_committed(zo_write *list, void *runtime); /* [store] */
 zo_status zo_runtime_start(zo_runtime *rt, const zo_runtime_opts *o, zo_error *err);
-/* [loop] Run on the study with this id or name. Never fails: a refusal (ENOTFOUND, EBUSY with retry_after_s, ESTORE)
+/* [loop] Run on the study with this id or name. Never fails: a refusal (ENOTFOUND, EBUSY, ESTORE)
  * comes through finished like any outcome. Commands submitted within one loop iteration are handed to the pool together
  * by zo_runtime_flush. */
 void zo_runtime_submit(zo_runtime *rt, int64_t tenant, const char *id_or_name, zo_cmd *c);

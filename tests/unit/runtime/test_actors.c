@@ -385,7 +385,6 @@ static void queues_are_bounded(void **state)
     }
     fx_wait(&f, &a[10]);
     assert_int_equal(outcome(&a[10]), ZO_EBUSY);
-    assert_true(a[10].c.retry_after_s > 0);
     assert_int_equal(a[10].runs, 0);
     cmd_init(&big, &f, act_bring);
     big.c.bytes = 4500;
