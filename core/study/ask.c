@@ -46,7 +46,7 @@ static void reports_drop(struct row r)
 }
 
 /* own: the solver of this life proposed it and pending_peek's place holds its memo. now NULL: replay, leases come later. */
-zo_status asked_apply(zo_study *s, const struct rec_asked *a, int64_t at_ms, const zo_now *now, bool own)
+void asked_apply(zo_study *s, const struct rec_asked *a, int64_t at_ms, const zo_now *now, bool own)
 {
     struct row r;
 
@@ -86,7 +86,6 @@ zo_status asked_apply(zo_study *s, const struct rec_asked *a, int64_t at_ms, con
             s->anchor_used_ms = 0;
         }
     }
-    return ZO_OK;
 }
 
 void ended_apply(zo_study *s, const struct rec_ended *r)
@@ -151,7 +150,7 @@ static void hand_out(zo_study *s, const struct asking *k, struct rec *rec, bool 
     rec->at_ms = k->now.wall_ms;
     rec->seq = next_seq(s);
     event_append(k->ev, s, rec);
-    (void)asked_apply(s, &rec->u.asked, k->now.wall_ms, &k->now, own);
+    asked_apply(s, &rec->u.asked, k->now.wall_ms, &k->now, own);
 }
 
 /* One single ask. *given false: nothing to give. */

@@ -42,7 +42,8 @@ static zo_status asked_again(zo_study *s, const struct rec *rec, zo_error *err)
     const struct row row = table_row(&s->t, number);
     if ((uint64_t)row.g->attempt[row.i] + 1 != r->attempt || row.g->origin[row.i] != r->origin)
         return damaged(rec, err);
-    return asked_apply(s, r, rec->at_ms, NULL, false);
+    asked_apply(s, r, rec->at_ms, NULL, false);
+    return ZO_OK;
 }
 
 /* Ask the solver again, for the trial that the log names next. */
@@ -62,7 +63,8 @@ static zo_status asked_anew(zo_study *s, const struct rec *rec, zo_error *err)
             return zo_fail(err, ZO_ECONFLICT, "", "the candidate of trial %llu is not the one that was handed out",
                            (unsigned long long)r->number);
     }
-    return asked_apply(s, r, rec->at_ms, NULL, what == PROPOSED);
+    asked_apply(s, r, rec->at_ms, NULL, what == PROPOSED);
+    return ZO_OK;
 }
 
 static zo_status asked_replay(zo_study *s, const struct rec *rec, zo_error *err)

@@ -343,7 +343,7 @@ struct batch_item {
 zo_status batch_start(zo_study *s, size_t n, zo_error *err);
 
 /* the commands' common steps: check (ZO_* and a pointer), reserve, apply */
-zo_status asked_apply(zo_study *s, const struct rec_asked *r, int64_t at_ms, const zo_now *now, bool own);
+void asked_apply(zo_study *s, const struct rec_asked *r, int64_t at_ms, const zo_now *now, bool own);
 ZO_NODISCARD bool asked_reserve(zo_study *s, size_t worker_bytes);
 zo_status told_check(zo_study *s, const struct rec_told *r, bool *repeat_out, zo_error *err);
 bool same_doubles(const double *a, const double *b, size_t n);               /* NaN equals NaN; NULL is all NaN */
