@@ -200,19 +200,9 @@ const char *zo_req_body(const zo_req *r, size_t *bytes_out)
     return r->body_bytes ? r->body : "";
 }
 
-const char *zo_req_id(const zo_req *r)
-{
-    return r->id;
-}
-
 zo_arena *zo_req_arena(zo_req *r)
 {
     return r->arena;
-}
-
-bool zo_req_is_head(const zo_req *r)
-{
-    return r->head;
 }
 
 /* ---- replying ---- */

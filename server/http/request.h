@@ -38,9 +38,7 @@ const char *zo_req_query(const zo_req *r, const char *name);
 zo_status zo_req_query_check(const zo_req *r, const char *const *allowed, size_t n, zo_error *err);
 const char *zo_req_header(const zo_req *r, const char *name);       /* kept: Idempotency-Key, If-Match, If-None-Match, Accept, Content-Type, Authorization; NULL if absent */
 const char *zo_req_body(const zo_req *r, size_t *bytes_out);        /* NUL-terminated, lent until done */
-const char *zo_req_id(const zo_req *r);                             /* 16 hex digits, also in X-Request-Id */
 zo_arena *zo_req_arena(zo_req *r);                                  /* dies with the reply */
-bool zo_req_is_head(const zo_req *r);
 
 /* ---- replying ---- */
 void zo_req_header_set(zo_req *r, const char *name, const char *value);  /* ETag, Location, Retry-After...; copied */
