@@ -146,10 +146,12 @@ static uint64_t mix_solver(uint64_t h, const zo_study *s)
     return h;
 }
 
-uint64_t zo_study_digest(const zo_study *s)
+uint64_t zo_study_digest(zo_study *s)
 {
+    zo_error unpaid = {0};
     uint64_t h = mix64(s->seed, s->t.next);
 
+    (void)solver_pay(s, &unpaid); /* out of memory once more: the next command tries again */
     h = mix64(mix64(h, s->seq), (uint64_t)s->paused << 8 | (uint64_t)s->ended);
     h = mix64(h, s->budget.trials);
     h = mix_bytes(h, &s->budget.seconds, sizeof s->budget.seconds);

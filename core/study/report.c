@@ -113,9 +113,10 @@ bool reported_apply(zo_study *s, const struct rec_reported *r, int64_t at_ms, co
 
     *report = (struct report){.step = r->step, .at_ms = at_ms};
     memcpy(rare->report_values + rare->n_reports * s->n_values, r->values, s->n_values * sizeof(double));
+    const bool stopped = rare->n_reports && rare->reports[rare->n_reports - 1].stop;
     rare->n_reports++;
     const bool stop = s->rule && s->rule->report(s->rule_self, rare, r->step, rule_value(s, r->values));
-    report->stop = logged ? *logged : stop;
+    report->stop = logged ? *logged : stop || stopped; /* a worker that lost the answer hears it again */
     trial_touch(row, s, r->number);
     return report->stop;
 }

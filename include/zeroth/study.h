@@ -178,7 +178,9 @@ size_t zo_study_pareto(const zo_study *s, const uint64_t **numbers_out);
 /* Signed comparison for lists sorted by one objective: best first; absent values last. */
 const zo_solver *zo_study_solver(const zo_study *s);
 zo_status zo_study_describe(const zo_study *s, zo_bundle *facts, zo_error *err); /* solver's facts: running, reason, ... */
-uint64_t zo_study_digest(const zo_study *s);             /* over trials, budget, state and solver snapshot: tests and /state */
+/* Over trials, budget, state and the solver's snapshot: tests and /state. Pays first what the solver is owed of earlier tells: what counts is
+ * what the log says, not what memory allowed. O(trials). */
+uint64_t zo_study_digest(zo_study *s);
 size_t zo_study_memory_bytes(const zo_study *s);
 
 /* ---- replay and snapshots (contract.md part 1) ---- */

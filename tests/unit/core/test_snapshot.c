@@ -4,7 +4,7 @@
 
 enum { MAX_LIVES = 3 };
 
-static void assert_same_study(const zo_study *a, const zo_study *b)
+static void assert_same_study(zo_study *a, zo_study *b)
 {
     const zo_counts x = zo_study_counts(a), y = zo_study_counts(b);
     const uint64_t *front_a = NULL, *front_b = NULL;
