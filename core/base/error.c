@@ -48,6 +48,7 @@ zo_status zo_fail(zo_error *err, zo_status code, const char *pointer, const char
     va_end(ap);
     set_line(at, sizeof at, pointer ? pointer : "");
     err->code = code;
+    err->position = 0;
     set_line(err->message, sizeof err->message, message);
     memcpy(err->pointer, at, strlen(at) + 1);
     return code;

@@ -31,6 +31,7 @@ typedef struct zo_error {
     zo_status code;
     char message[256]; /* one line, fit for a client, holding no sample data */
     char pointer[128]; /* RFC 6901 JSON Pointer to the field at fault; "" is the whole body */
+    size_t position;   /* of a syntax error, in bytes of the text; 0: none */
 } zo_error;
 
 /* Both return err->code; err may be NULL (then only the code is returned). zo_fail_at prefixes the pointer: the callee

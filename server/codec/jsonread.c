@@ -3,6 +3,8 @@
 #include "codec/jsonread.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 /* jansson does not always say that it ran out of memory: its lexer drops characters then, which gives a syntax error at best and other
@@ -23,6 +25,21 @@ void zo_json_start(void)
     json_object_seed(0); /* from the system's entropy; on first use otherwise, which would race */
 }
 
+/* What is no JSON, and where. */
+ZO_PRINTF(3, 4) static zo_status fail_at_position(zo_error *err, size_t position, const char *fmt, ...)
+{
+    char text[sizeof err->message];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    const zo_status rc = zo_fail(err, ZO_EMALFORMED, "", "%s", text);
+    if (err)
+        err->position = position;
+    return rc;
+}
+
 zo_status zo_json_scan(const char *body, size_t n, const zo_json_limits *limits, zo_error *err)
 {
     const unsigned max_depth = limits && limits->depth ? limits->depth : 32;
@@ -39,7 +56,7 @@ zo_status zo_json_scan(const char *body, size_t n, const zo_json_limits *limits,
         case '{':
         case '[':
             if (++depth > max_depth)
-                return zo_fail(err, ZO_EMALFORMED, "", "JSON at position %zu is nested deeper than %u", i, max_depth);
+                return fail_at_position(err, i, "JSON at position %zu is nested deeper than %u", i, max_depth);
             /* fallthrough */
         case ',':
         case ':':
@@ -107,8 +124,9 @@ zo_status zo_json_parse_any(const char *body, size_t n, const zo_json_limits *li
         return zo_fail_nomem(err);
     }
     if (!doc)
-        return zo_fail(err, ZO_EMALFORMED, "", "not valid JSON at line %d, column %d (position %d): %s", e.line, e.column,
-                       e.position, parse_reason(json_error_code(&e)));
+        return fail_at_position(err, e.position > 0 ? (size_t)e.position : 0,
+                                "not valid JSON at line %d, column %d (position %d): %s", e.line, e.column, e.position,
+                                parse_reason(json_error_code(&e)));
     *out = doc;
     return ZO_OK;
 }

@@ -76,9 +76,9 @@ static void write_title(const char *slug, char *title, size_t size)
             *p = ' ';
 }
 
-/* key and value: one member more, if key is not NULL. */
-static void put(zo_req *r, unsigned status, const char *slug, const char *detail, const char *pointer, const char *key,
-                const char *value)
+/* position 0: left out. key and value: one member more, if key is not NULL. */
+static void put(zo_req *r, unsigned status, const char *slug, const char *detail, const char *pointer, size_t position,
+                const char *key, const char *value)
 {
     char type[64], title[40];
     zo_json w;
@@ -93,6 +93,8 @@ static void put(zo_req *r, unsigned status, const char *slug, const char *detail
     zo_json_key_u64(&w, "status", status);
     zo_json_key_string(&w, "detail", detail);
     zo_json_key_string(&w, "pointer", pointer);
+    if (position)
+        zo_json_key_u64(&w, "position", position);
     zo_json_key_string(&w, "request_id", r->id);
     if (key)
         zo_json_key_string(&w, key, value);
@@ -116,10 +118,10 @@ void zo_req_problem(zo_req *r, const zo_error *e)
 
 void zo_req_problem_with(zo_req *r, const zo_error *e, const char *key, const char *value)
 {
-    put(r, zo_status_http(e->code), zo_status_slug(e->code), e->message, e->pointer, key, value);
+    put(r, zo_status_http(e->code), zo_status_slug(e->code), e->message, e->pointer, e->position, key, value);
 }
 
 void zo_req_problem_as(zo_req *r, unsigned status, const char *slug, const char *detail)
 {
-    put(r, status, slug, detail, "", NULL, NULL);
+    put(r, status, slug, detail, "", 0, NULL, NULL);
 }

@@ -96,3 +96,11 @@ def test_json_ends_its_line_so_that_a_shell_can_go_on(api, new_study):
     for r in (api.get("/healthz"), api.get("/v1/solvers"), api.get(study), api.post(study + "/ask", {}, headers={"Idempotency-Key": "line"}),
               api.post(study + "/ask", {}, headers={"Idempotency-Key": "line"}), api.get("/v1/studies/nobody"), api.get("/v1/studies", Accept="text/html")):
         assert r.body.endswith(b"}\n") and r.body.count(b"\n") == 1, r
+
+
+@pytest.mark.parametrize("body,position", [(b'{"space": [}', 12), (b"[" * 40, 32), (b'{"a": 1} x', None), (b'{"a": 01}', None)])
+def test_a_syntax_error_says_where(api, body, position):
+    r = api.post("/v1/studies", raw=body)
+    assert r.status == 400 and r.json["pointer"] == "" and 1 <= r.json["position"] <= len(body), r
+    assert position is None or r.json["position"] == position
+    assert "position" not in api.post("/v1/studies", {"space": 1}).json

@@ -347,8 +347,8 @@ static void labels_end_where_they_are_said_to(void **state)
         {"{'space': [" X "], 'name': '%s'}", "/name", 64},
         {"{'space': [" X "], 'title': '%s'}", "/title", ZO_TITLE_MAX_BYTES},
         {"{'space': [" X "], 'metadata': {'k': '%s'}}", "/metadata", ZO_METADATA_MAX_BYTES - 8},
-        {"{'space': [" X "], 'objectives': [{'name': '%s'}]}", "/objectives/0/name", 128},
-        {"{'space': [" X "], 'metrics': ['%s']}", "/metrics/0", 128},
+        {"{'space': [" X "], 'objectives': [{'name': '%s'}]}", "/objectives/0/name", 64},
+        {"{'space': [" X "], 'metrics': ['%s']}", "/metrics/0", 64},
         {"{'space': [{'name': '%s', 'type': 'bool'}]}", "/space/0/name", 128},
     };
     static char letters[20000], text[21000];
