@@ -1,10 +1,10 @@
-/* Arena: bump allocation in chunks that double from 4 KiB to 1 MiB; a block too big for a chunk gets its own. Small first chunks
+/* Arena: bump allocation in chunks that double from 1 KiB to 1 MiB; a block too big for a chunk gets its own. Small first chunks
  * keep an idle study cheap, doubling keeps a large one fast. With sanitizers on every block is its own malloc instead. */
 #include "zeroth/arena.h"
 
 #include <string.h>
 
-enum { CHUNK_FIRST = 4096, CHUNK_LAST = 1 << 20, HEADER = 64 };
+enum { CHUNK_FIRST = 1024, CHUNK_LAST = 1 << 20, HEADER = 64 };
 
 struct chunk {
     struct chunk *next;
