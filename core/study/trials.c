@@ -178,7 +178,7 @@ static bool is_open(const struct segment *g, size_t i)
     return (g->state[i] == ZO_TRIAL_QUEUED || g->state[i] == ZO_TRIAL_RUNNING) && !(g->flags[i] & FLAG_WITHDRAWN);
 }
 
-/* Contract 2.3: numbers handed out by ask count, unless queued again or abandoned. */
+/* Numbers handed out by ask count, unless queued again or abandoned. */
 static bool against_budget(struct row r)
 {
     return r.g->attempt[r.i] > 0 && r.g->state[r.i] != ZO_TRIAL_QUEUED && r.g->state[r.i] != ZO_TRIAL_ABANDONED;

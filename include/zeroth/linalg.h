@@ -42,7 +42,7 @@ size_t zo_eigh_work_size(size_t n);
 size_t zo_eigh_iwork_size(size_t n);
 zo_status zo_eigh(const zo_mat *A, zo_mat *B, double *d, double *work, int *iwork, zo_error *err);
 
-/* Arithmetic tag: hash of a fixed probe of libm and BLAS/LAPACK results on this processor (contract 1.3). Equal tags promise
+/* Arithmetic tag: hash of a fixed probe of libm and BLAS/LAPACK results on this processor. Equal tags promise
  * equal bits. ~5 ms; call once at start. Also writes the BLAS kernel's name (e.g. "Haswell") to core[size]. */
 uint64_t zo_arith_tag(void);
 void zo_blas_describe(char *core, size_t size);

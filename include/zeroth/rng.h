@@ -29,7 +29,7 @@ void zo_rng_normals(zo_rng *r, size_t n, double *z);  /* the same draws as n cal
 void zo_rng_signs(zo_rng *r, size_t n, double *s);    /* -1 or +1 */
 void zo_rng_shuffle(zo_rng *r, size_t n, size_t *perm); /* permutes what is in perm; all orders equally likely */
 
-/* portable-1: SplitMix64, for everything a client must regenerate itself (seeds/cards-48-70, conventions). */
+/* portable-1: SplitMix64, for everything a client must regenerate itself. */
 typedef struct zo_portable1 {
     uint64_t state;
     double spare;       /* second normal of a pair */

@@ -183,7 +183,7 @@ zo_status zo_study_describe(const zo_study *s, zo_bundle *facts, zo_error *err);
 uint64_t zo_study_digest(zo_study *s);
 size_t zo_study_memory_bytes(const zo_study *s);
 
-/* ---- replay and snapshots (contract.md part 1) ---- */
+/* ---- replay and snapshots ---- */
 /* Apply one logged event. check: R2, asks are re-executed and must give the logged candidate: ZO_ECONFLICT if not (the study
  * must then be rebuilt with zo_study_rebase). Events must come in seq order without gaps. mono_ms for leases: every running
  * trial gets a full new lease by zo_study_renew_leases after the last event. */

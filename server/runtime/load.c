@@ -1,4 +1,4 @@
-/* Loading a study (contract.md part 1.1). R1: the newest snapshot, then the events after it. R2: without one that fits,
+/* Loading a study. R1: the newest snapshot, then the events after it. R2: without one that fits,
  * the whole log, each ask executed again and compared. R3: where R2 differs, or the newest snapshot was made by another
  * version or arithmetic, the log as data and the finished points told to a fresh solver; that makes a REBASED event,
  * which goes to the log with the first turn. (A log too short for a snapshot has no tag: there R2 is the judge.)

@@ -1,4 +1,4 @@
-"""The JSON table (hardening.md test 11): every refusal is 4xx problem+json with its pointer, and the state digest is unchanged."""
+"""The JSON table: every refusal is 4xx problem+json with its pointer, and the state digest is unchanged."""
 import json
 
 import pytest
@@ -216,7 +216,7 @@ def test_wrong_specs_are_refused_with_their_pointer(api):
 
 
 def test_the_table_is_large_enough():
-    """hardening.md asks for 120 cases: so many bodies of their own, beside the raw ones on every route and the prefixed ones."""
+    """At least 120 bodies of their own, beside the raw ones on every route and the prefixed ones."""
     assert sum(map(len, (TELL, ASK, CREATE, REPORT, ENQUEUE, PATCH, HEARTBEAT, RELEASE, IMPORT))) >= 180 and len(RAW) >= 45 and len(QUERIES) >= 40
 
 

@@ -1,4 +1,4 @@
-"""kill -9 in a loop under 16 clients: nothing acknowledged is lost, nothing is done twice, the log replays (hardening.md test 2).
+"""kill -9 in a loop under 16 clients: nothing acknowledged is lost, nothing is done twice, the log replays.
 
 Each client writes down every request before it sends it and every reply it gets. A request without an answer is repeated with
 its Idempotency-Key after the restart: its outcome is looked up, not guessed. At the end the history is compared with the study.

@@ -1,4 +1,4 @@
-"""Leases, heartbeats, retries, idempotency across restarts (contract.md parts 2.1, 2.2, 3.4)."""
+"""Leases, heartbeats, retries, idempotency across restarts."""
 import time
 
 from zeroth_client import float_space, in_threads, wait_until

@@ -1,4 +1,4 @@
-"""Lists against brute force: filters, orders, pages, cursors (contract.md part 3.3)."""
+"""Lists against brute force: filters, orders, pages, cursors."""
 import json
 import random
 

@@ -1,4 +1,4 @@
-"""Behind nginx and haproxy (hardening.md test 10): what goes in as one request never reaches the daemon as two, and the API works as without them."""
+"""Behind nginx and haproxy: what goes in as one request never reaches the daemon as two, and the API works as without them."""
 import json
 import os
 import pathlib

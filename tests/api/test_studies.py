@@ -1,4 +1,4 @@
-"""Studies: create, list, get, patch, delete (contract.md parts 2.5, 3.2, 3.3)."""
+"""Studies: create, list, get, patch, delete."""
 import re
 
 from zeroth_client import float_space

@@ -1,4 +1,4 @@
-"""Trials: ask, tell, exchange, enqueue, lists, best, pareto, reports (contract.md part 2)."""
+"""Trials: ask, tell, exchange, enqueue, lists, best, pareto, reports."""
 import pytest
 
 from zeroth_client import float_space

@@ -1,5 +1,5 @@
 /* Power cuts: a workload through the real store, cut at every file operation; then the real store opens what a disk may
- * hold and nothing that was acknowledged may be missing (hardening, promise 1). ZEROTH_DEEP=1 for more work, more kinds
+ * hold and nothing that was acknowledged may be missing. ZEROTH_DEEP=1 for more work, more kinds
  * of cuts. */
 #include "unit/store/store_fx.h"
 

@@ -45,7 +45,7 @@ static void real_scales_follow_their_formulas(void **state)
             const double want = scale == ZO_LINEAR ? low + u * (high - low)
                                 : scale == ZO_LOG
                                     ? exp(log(low) + u * (log(high) - log(low)))
-                                    : low + high - exp(log(high) + u * (log(low) - log(high))); /* contract 2.7 */
+                                    : low + high - exp(log(high) + u * (log(low) - log(high)));
             assert_near(from_unit(s, u), want, 1e-12 * high);
             assert_near(to_unit(s, from_unit(s, u)), u, scale == ZO_REVERSE_LOG ? 1e-9 : 1e-12);
         }

@@ -1,4 +1,4 @@
-/* The three ways a study comes back (contract.md part 1.1), each through the store, for every solver there is: from its
+/* The three ways a study comes back, each through the store, for every solver there is: from its
  * snapshot (R1), from its log by doing everything again (R2), and as data told to a fresh solver when another processor
  * wrote the log (R3). The judge is a study that nobody disturbed, in the test's own memory. */
 #include "harness.h"
