@@ -7,7 +7,7 @@ def call(path, **body):
     return json.load(urllib.request.urlopen(request))
 
 url = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8470"
-study = "/v1/studies/" + call("/v1/studies", seed=1, budget={"trials": 200}, objectives=[{"name": "f", "goal": "minimize"}],
+study = "/v1/studies/" + call("/v1/studies", seed=1, budget={"trials": 400}, objectives=[{"name": "f", "goal": "minimize"}],
                               space=[{"name": n, "type": "float", "low": -5, "high": 10} for n in ("x", "y")])["id"]
 while trials := call(study + "/ask")["trials"]:
     x, y = (trials[0]["params"][n] for n in ("x", "y"))
