@@ -43,7 +43,7 @@ size_t zo_eigh_iwork_size(size_t n);
 zo_status zo_eigh(const zo_mat *A, zo_mat *B, double *d, double *work, int *iwork, zo_error *err);
 
 /* Arithmetic tag: hash of a fixed probe of libm and BLAS/LAPACK results on this processor. Equal tags promise
- * equal bits. ~5 ms; call once at start. Also writes the BLAS kernel's name (e.g. "Haswell") to core[size]. */
+ * equal bits. ~5 ms; call once at start. 0 when out of memory: no tag is. */
 uint64_t zo_arith_tag(void);
 void zo_blas_describe(char *core, size_t size);
 /* Threads BLAS will use now; anything but 1 breaks determinism and is refused at start-up. */

@@ -117,7 +117,7 @@ zo_status zo_runtime_check(const char *path, void (*report)(void *ctx, const cha
     c.arith_tag = zo_arith_tag();
     page = zo_arena_new(0);
     one = zo_arena_new(0);
-    if (!page || !one) {
+    if (!c.arith_tag || !page || !one) {
         rc = zo_fail_nomem(err);
         goto done;
     }
