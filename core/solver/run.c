@@ -1,4 +1,5 @@
 /* A running solver: its definition, options and state in one handle, and the generator of each call. */
+#include <math.h>
 #include <string.h>
 
 #include "zeroth/solver.h"
@@ -84,6 +85,7 @@ zo_status zo_solver_run_ask(zo_solver_run *r, zo_proposal *p, zo_error *err)
 
     p->verdict = ZO_ASK_OK;
     p->core = p->why = NULL;
+    p->predicted = NAN;
     return r->def->ask(r->self, &rng, p, err);
 }
 

@@ -54,13 +54,18 @@ typedef struct zo_problem {
     const double *x0;            /* [n] unit, from the space's defaults; NULL if none. The engine itself makes it the first ask. */
 } zo_problem;
 
-typedef enum zo_verdict { ZO_ASK_OK, ZO_ASK_WAIT /* needs tells first */, ZO_ASK_DONE /* converged */ } zo_verdict;
+typedef enum zo_verdict { ZO_ASK_OK, ZO_ASK_WAIT /* needs tells first */,
+                          ZO_ASK_DONE /* came to its end: why is the rule that held */,
+                          ZO_ASK_STALLED /* gave up: why */,
+                          ZO_ASK_INFEASIBLE /* found no point that holds the constraints, or none with a value: why */ } zo_verdict;
+/* A solver's state is the same before and after an ask that it answers with anything but OK: such asks are not logged. */
 typedef struct zo_proposal {
     uint64_t number;             /* in: the trial it becomes */
     double *x;                   /* out [n], unit cube; the engine decodes, repairs, and tells back the repaired point */
     void *memo;                  /* out [memo_bytes], zeroed: kept with the trial, given back at its tell, in snapshots */
     zo_verdict verdict;          /* out */
-    const char *core, *why;      /* out, optional static strings: provenance ("cma-es", "restart 2") */
+    const char *core, *why;      /* out, optional static strings: provenance ("cma-es", "sample"), or the reason for an end */
+    double predicted;            /* out: what its model expects of the value, to be minimized; NaN: nothing */
 } zo_proposal;
 
 typedef enum zo_outcome { ZO_TOLD_COMPLETE, ZO_TOLD_INFEASIBLE /* the client says x has no value */, ZO_TOLD_FAILED,
@@ -76,6 +81,7 @@ typedef struct zo_told {
     const double *f;             /* [n_objectives], to be minimized (maximization arrives negated), finite */
     const double *g;             /* [n_constraints], <= 0 is feasible */
     const double *f_stderr;      /* [n_objectives] or NULL; NaN where unknown */
+    const double *df, *dg;       /* gradient oracle: [n_objectives][n], [n_constraints][n] along the unit cube, to be minimized; else NULL */
 } zo_told;
 
 typedef struct zo_solver {
