@@ -14,6 +14,15 @@ static cma_role role_of(const zo_dim *d)
     return d->kind == ZO_DIM_CATEGORY || d->levels == 2 ? CMA_CHOICE : CMA_LEVEL;
 }
 
+size_t zo_cma_dims_gauss(const zo_problem *p)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->n; i++)
+        n += role_of(&p->dims[i]) == CMA_REAL || role_of(&p->dims[i]) == CMA_LEVEL;
+    return n;
+}
+
 zo_status zo_cma_dims_init(cma_dims *d, const zo_problem *p, zo_error *err)
 {
     *d = (cma_dims){.dims = p->dims, .n = p->n, .linear = p->space != NULL && zo_space_has_linear(p->space)};

@@ -19,6 +19,7 @@ typedef struct cma_dims {
     double share;     /* of levels and choices among all that is searched */
 } cma_dims;
 
+size_t zo_cma_dims_gauss(const zo_problem *p); /* coordinates of the Gaussian */
 /* Two levels have no order to speak of: they are a choice. One is fixed. */
 zo_status zo_cma_dims_init(cma_dims *d, const zo_problem *p, zo_error *err);
 void zo_cma_dims_fini(cma_dims *d);
