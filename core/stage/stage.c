@@ -91,7 +91,8 @@ static void inherit(zo_stage *s, size_t i)
             memcpy(to->g + i * s->n_g, from->g + k * s->n_g, s->n_g * sizeof *to->g);
         if (s->gradients)
             memcpy(to->df + i * s->n, from->df + k * s->n, s->n * sizeof *to->df);
-        from->ticket[k] = 0; /* one slot has it */
+        if (from->state[k] == STAGE_OUT)
+            from->state[k] = STAGE_OPEN; /* one slot waits for it: a second one with these bits is asked anew */
         return;
     }
 }
@@ -155,14 +156,18 @@ bool zo_stage_ask(zo_stage *s, zo_proposal *p)
     return true;
 }
 
+/* Slot i waits for this trial. It may be open again: an abandoned trial that is answered all the same. */
+static bool awaits(const stage_slots *q, size_t i, const stage_memo *memo)
+{
+    return memo->ticket > 0 && q->ticket[i] == memo->ticket && !is_answered(q->state[i]);
+}
+
 static size_t slot_of(const zo_stage *s, const stage_memo *memo)
 {
-    const stage_slots *q = &s->now;
-
-    if (memo->slot < q->size && q->ticket[memo->slot] == memo->ticket && q->state[memo->slot] == STAGE_OUT)
-        return memo->slot;
-    for (size_t i = 0; i < q->size; i++)
-        if (q->ticket[i] == memo->ticket && q->state[i] == STAGE_OUT)
+    if (memo->slot < s->now.size && awaits(&s->now, (size_t)memo->slot, memo))
+        return (size_t)memo->slot;
+    for (size_t i = 0; i < s->now.size; i++)
+        if (awaits(&s->now, i, memo))
             return i;
     return STAGE_NONE;
 }
