@@ -327,6 +327,13 @@ void life_retell(struct life *to, const struct life *l)
     to->next = l->next;
 }
 
+bool life_is_over(const struct life *l)
+{
+    const zo_verdict last = l->n_asked > 0 ? l->verdicts[l->n_asked - 1] : ZO_ASK_OK;
+
+    return last != ZO_ASK_OK && last != ZO_ASK_WAIT;
+}
+
 bool life_same(const struct life *a, const struct life *b, size_t from)
 {
     const size_t n = a->problem->n, n_asked = a->n_asked - from;

@@ -72,6 +72,8 @@ void life_play(struct life *l, const struct script *s, size_t from, size_t to);
 /* Everything finished so far in l is told to another life as outside points, in number order; its numbers go on after
  * them. */
 void life_retell(struct life *to, const struct life *l);
+/* Has the solver come to an end? It said so at the last ask. */
+bool life_is_over(const struct life *l);
 /* Make room: what was told and answered so far is no longer written down. */
 void life_forget_records(struct life *l);
 /* Same verdicts and candidates in every bit, from the given answer on. */

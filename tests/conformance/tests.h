@@ -8,7 +8,7 @@ extern const zo_solver *subject;
 
 /* test_replay.c */
 void equal_seeds_give_equal_asks(void **state);
-void another_seed_gives_other_asks(void **state);
+void another_seed_gives_other_asks_where_chance_has_a_part(void **state);
 void a_snapshot_anywhere_goes_on_bit_for_bit(void **state);
 void a_snapshot_late_in_life_goes_on_bit_for_bit(void **state);
 void saving_and_loading_a_snapshot_changes_no_byte(void **state);
