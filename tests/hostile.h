@@ -9,7 +9,7 @@
 
 #include "zeroth/study.h"
 
-enum { HOSTILE_SPECS = 6, HOSTILE_TAG = 77 };
+enum { HOSTILE_SPECS = 7, HOSTILE_TAG = 77 };
 
 /* ---- the specs ---- */
 
@@ -72,6 +72,13 @@ static inline zo_study_spec hostile_spec(unsigned which)
         s.solver = "random";
         s.n_objectives = 2;
         break;
+    case 6: /* gradients */
+        s.space.n_params = 2;
+        s.solver = "random";
+        s.oracle = ZO_ORACLE_GRADIENT;
+        s.constraints = hostile_limits;
+        s.n_constraints = 1;
+        break;
     default: /* runs sobol */
         s.solver = "auto";
         s.n_objectives = 2;
@@ -110,12 +117,14 @@ static inline void hostile_tell(struct hostile_life *l, uint64_t number, uint64_
 {
     const uint64_t kind = (number + round) % 11;
     const double values[] = {cos((double)number), sin((double)number), 1 + (double)(number % 3)};
-    const double std_errors[] = {0.5, 0.25, 0};
+    const double std_errors[] = {0.5, 0.25, 0}, gradients[] = {-sin((double)number), 0, NAN, NAN};
     zo_tell_item t = {.by_number = true, .number = number, .state = ZO_TRIAL_COMPLETE, .values = values, .cost = NAN};
     uint64_t told;
     size_t failed_at;
     zo_error err = {0};
 
+    if (zo_study_oracle(l->s) == ZO_ORACLE_GRADIENT)
+        t.gradients = gradients;
     if (kind == 5)
         t = (zo_tell_item){.by_number = true, .number = number, .state = ZO_TRIAL_FAILED, .reason = "no", .cost = 3};
     if (kind == 7)
@@ -140,10 +149,11 @@ static inline void hostile_report(struct hostile_life *l, uint64_t number, uint6
 /* A point the client brings, far up in the numbers: what lies below it can become a closed segment. */
 static inline void hostile_import(struct hostile_life *l, const double *v, uint64_t number)
 {
-    const double values[] = {0.25, 0.75, 1};
+    const double values[] = {0.25, 0.75, 1}, gradients[] = {1, -2, 3, -4};
     const zo_tell_item t = {.v = v,
                             .state = ZO_TRIAL_COMPLETE,
                             .values = values,
+                            .gradients = zo_study_oracle(l->s) == ZO_ORACLE_GRADIENT ? gradients : NULL,
                             .cost = 1.5,
                             .metadata = "{}",
                             .origin = ZO_ORIGIN_IMPORT,
@@ -199,15 +209,19 @@ static inline void hostile_round(struct hostile_life *l, uint64_t round)
 static inline void hostile_read(const zo_study *s)
 {
     const uint64_t n = zo_study_n_trials(s), *front;
+    const size_t n_gradients = (zo_study_n_objectives(s) + zo_study_n_constraints(s)) * zo_space_n_dims(zo_study_space(s));
     uint64_t best;
     bool feasible;
     zo_trial t;
     zo_report r;
     zo_bundle facts;
 
-    for (uint64_t k = 0; k < n; k++)
+    for (uint64_t k = 0; k < n; k++) {
         for (size_t i = 0; zo_study_trial(s, k, &t) && i < t.n_reports; i++)
             ZO_ASSERT(zo_study_trial_report(s, k, i, &r));
+        for (size_t i = 0; zo_study_trial(s, k, &t) && t.gradients && i < n_gradients; i++)
+            ZO_ASSERT(!isinf(t.gradients[i]));
+    }
     if (zo_study_n_objectives(s) == 1)
         (void)zo_study_best(s, &best, &feasible);
     else

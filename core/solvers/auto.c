@@ -1,6 +1,6 @@
 /* Auto: one of the other solvers, chosen by what the problem asks for, with the reason.
  * The choice is a function of the problem alone: init makes it again after a restart, it never changes within a study.
- * Oracle: value or steps.  Space: any.  Batch and cost: the chosen core's.
+ * Oracle: value, steps or gradient.  Space: any.  Batch and cost: the chosen core's.
  * Rule, the first that holds: nothing to search; several objectives (no core steers by more than one); no more points
  * than trials; fewer trials than two generations; else cma-es. A core that refuses the problem passes it on to sobol,
  * that one to random.
@@ -152,7 +152,7 @@ const zo_solver zo_solver_auto = {
     .version = 1,
     .summary = "chooses one of the others for the problem, and says which and why",
     .reference = "the rule is in core/solvers/auto.c",
-    .oracles = ZO_ORACLE_VALUE | ZO_ORACLE_STEPS,
+    .oracles = ZO_ORACLE_VALUE | ZO_ORACLE_STEPS | ZO_ORACLE_GRADIENT,
     .traits = ZO_TRAIT_LEVELS | ZO_TRAIT_CATEGORY | ZO_TRAIT_CONDITIONAL | ZO_TRAIT_CONSTRAINTS | ZO_TRAIT_LINEAR |
               ZO_TRAIT_OBJECTIVES | ZO_TRAIT_NOISE | ZO_TRAIT_PARALLEL,
     .cost = ZO_COST_CHEAP,

@@ -1,5 +1,5 @@
 /* Random search: independent points, uniform over the encoded cube or the part of it that linear constraints leave.
- * Oracle: value or steps.  Space: any.  Batch: any.  Cost: O(n) an ask.  A point depends on seed and number alone.
+ * Oracle: value, steps or gradient.  Space: any.  Batch: any.  Cost: O(n) an ask.  A point depends on seed and number alone.
  * Source: "Random search for hyper-parameter optimization", Bergstra and Bengio, JMLR 13, 2012. */
 #include "zeroth/solver.h"
 
@@ -41,7 +41,7 @@ const zo_solver zo_solver_random = {
     .version = 1,
     .summary = "independent uniform points; the baseline",
     .reference = "Bergstra and Bengio, Random search for hyper-parameter optimization, JMLR 13, 2012",
-    .oracles = ZO_ORACLE_VALUE | ZO_ORACLE_STEPS,
+    .oracles = ZO_ORACLE_VALUE | ZO_ORACLE_STEPS | ZO_ORACLE_GRADIENT,
     .traits = ZO_TRAIT_LEVELS | ZO_TRAIT_CATEGORY | ZO_TRAIT_CONDITIONAL | ZO_TRAIT_CONSTRAINTS | ZO_TRAIT_LINEAR |
               ZO_TRAIT_OBJECTIVES | ZO_TRAIT_NOISE | ZO_TRAIT_PARALLEL,
     .cost = ZO_COST_CHEAP,

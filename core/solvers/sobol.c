@@ -3,7 +3,7 @@
  * Nested uniform scrambling: binary digit b of a coordinate is flipped by a random bit of its own for each value of the
  * digits before it. The bit is read from a counter-based generator at the place that those digits name, so that the
  * whole tree of flips is one key.
- * Oracle: value or steps.  Space: any; a level or choice is a cell of the unit interval.  Batch: any.
+ * Oracle: value, steps or gradient.  Space: any; a level or choice is a cell of the unit interval.  Batch: any.
  * Cost: O(n log i) an ask, no tell.
  * The index counts own asks, so points that others bring leave no holes. The scramble is drawn at a life's first ask: a
  * state rebuilt from outside points alone has lost its index, and goes on with fresh points, not the old ones again.
@@ -173,7 +173,7 @@ const zo_solver zo_solver_sobol = {
     .summary = "even coverage by an Owen-scrambled low-discrepancy sequence",
     .reference = "Joe and Kuo, SIAM J. Sci. Comput. 30(5), 2008, doi:10.1137/070709359; "
                  "Owen, J. Complexity 14(4), 1998, doi:10.1006/jcom.1998.0487",
-    .oracles = ZO_ORACLE_VALUE | ZO_ORACLE_STEPS,
+    .oracles = ZO_ORACLE_VALUE | ZO_ORACLE_STEPS | ZO_ORACLE_GRADIENT,
     .traits = ZO_TRAIT_LEVELS | ZO_TRAIT_CATEGORY | ZO_TRAIT_CONDITIONAL | ZO_TRAIT_CONSTRAINTS | ZO_TRAIT_LINEAR |
               ZO_TRAIT_OBJECTIVES | ZO_TRAIT_NOISE | ZO_TRAIT_PARALLEL,
     .cost = ZO_COST_CHEAP,

@@ -222,3 +222,24 @@ double domain_to_unit(const struct domain *d, double v)
     }
     return zo_clip(u, 0, 1);
 }
+
+/* dv/du is high - low, or on the log scales the distance from the map's zero times the logarithm of the ratio of the ends. */
+double domain_scale_derivative(const struct domain *d, double v, double dv)
+{
+    const double ratio = d->log_high - d->log_low;
+    double du = 0;
+
+    ZO_ASSERT(d->levels == 0);
+    switch (d->scale) {
+    case ZO_LINEAR:
+        du = 2 * (dv * (d->high / 2 - d->low / 2)); /* the difference of the ends may overflow */
+        break;
+    case ZO_LOG:
+        du = dv * (v * ratio);
+        break;
+    case ZO_REVERSE_LOG:
+        du = dv * ((d->low + d->high - v) * ratio);
+        break;
+    }
+    return zo_clip(du, -DBL_MAX, DBL_MAX);
+}

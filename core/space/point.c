@@ -16,6 +16,12 @@ void zo_space_from_unit(const zo_space *s, const double *u, double *v)
         v[j] = domain_from_unit(&s->params[s->dims[j].param].domain, u[j]);
 }
 
+void zo_space_gradient_to_unit(const zo_space *s, const double *v, const double *dv, double *du)
+{
+    for (size_t j = 0; j < s->n_dims; j++)
+        du[j] = domain_scale_derivative(&s->params[s->dims[j].param].domain, v[j], dv[j]);
+}
+
 bool zo_space_default(const zo_space *s, double *v)
 {
     uint64_t active[PARAM_WORDS];

@@ -72,6 +72,7 @@ static inline void bit_set(uint64_t *bits, size_t i)
 zo_status domain_init(struct domain *d, const zo_param_spec *spec, zo_error *err);
 double domain_from_unit(const struct domain *d, double u);
 double domain_to_unit(const struct domain *d, double v);
+double domain_scale_derivative(const struct domain *d, double v, double dv); /* d/du of what has d/dv = dv at v; real */
 /* Nearest value of a domain with levels; *off_out: its distance from v, in steps. */
 double domain_snap(const struct domain *d, double v, double *off_out);
 double domain_level(const struct domain *d, double k);

@@ -12,6 +12,11 @@ double constraint_excess(const struct constraint *c, double value)
     return zo_clip(over > under ? over : under, -DBL_MAX, DBL_MAX); /* solvers are told finite numbers */
 }
 
+double constraint_slope(const struct constraint *c, double value)
+{
+    return c->has_upper && (!c->has_lower || value - c->upper >= c->lower - value) ? 1 : -1;
+}
+
 double constraint_violation(const zo_study *s, const double *values)
 {
     double sum = 0;
@@ -85,6 +90,11 @@ size_t zo_study_pareto(const zo_study *s, const uint64_t **numbers_out)
     }
     *numbers_out = &s->best;
     return s->best != UINT64_MAX;
+}
+
+size_t zo_study_n_constraints(const zo_study *s)
+{
+    return s->n_constraints;
 }
 
 size_t zo_study_n_objectives(const zo_study *s)

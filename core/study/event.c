@@ -6,13 +6,14 @@
  *   ASKED      flags, number, attempt, origin, [lease ms], [worker], [core], [why], [vector]
  *              the vector is left out where an earlier event of the same number holds it (retries, queued points)
  *   TOLD       flags, number, state, [origin, vector], [values], [std errors], [cost], [reason], [worker], [metadata],
- *              [created ms, finished ms]
+ *              [created ms, finished ms], [gradients]
  *   REPORTED   stop, number, step, values
  *   EXPIRED    number, outcome (state)          RELEASED, WITHDRAWN  number
  *   QUEUED     flags, number, vector, [metadata]
  *   PATCHED    flags, [trials, seconds, target]  the flags hold has_target and paused
  *   ENDED      reason, flags, [number]           flag: the solver was asked for this number in vain
  *   REBASED    solver version, arithmetic tag (8 bytes), reason
+ * Gradients have the form of values: those of all objectives, then of the constraints, each over the vector.
  * Values are a count, a flag "all present" or else a bitmap, and the doubles that are present. An ASKED of four floats takes about 50
  * bytes, a TOLD of one value 14. Encoding a decoded body gives the same bytes. */
 #include "study/study_private.h"
@@ -21,7 +22,7 @@ enum { VERSION = 1, MAX_STRING = 1 << 20 };
 enum { ASKED_LEASE = 1, ASKED_WORKER = 2, ASKED_CORE = 4, ASKED_WHY = 8, ASKED_V = 16, ASKED_ALL = 31 };
 enum {
     TOLD_BROUGHT = 1, TOLD_VALUES = 2, TOLD_STDERR = 4, TOLD_COST = 8, TOLD_REASON = 16, TOLD_WORKER = 32, TOLD_METADATA = 64,
-    TOLD_IMPORTED = 128, TOLD_FROM_REPORT = 256, TOLD_ALL = 511
+    TOLD_IMPORTED = 128, TOLD_FROM_REPORT = 256, TOLD_GRADIENTS = 512, TOLD_ALL = 1023
 };
 enum { QUEUED_METADATA = 1 };
 enum { PATCHED_BUDGET = 1, PATCHED_HAS_TARGET = 2, PATCHED_HAS_PAUSED = 4, PATCHED_PAUSED = 8, PATCHED_ALL = 15 };
@@ -147,23 +148,23 @@ static uint8_t *put_asked(uint8_t *p, const struct rec_asked *r, size_t n)
     return p;
 }
 
-static uint8_t *put_told(uint8_t *p, const struct rec_told *r, size_t n, size_t n_values)
+static uint8_t *put_told(uint8_t *p, const struct rec_told *r, const zo_study *s)
 {
     const unsigned flags = (r->brought ? TOLD_BROUGHT : 0u) | (r->values ? TOLD_VALUES : 0u) | (r->std_errors ? TOLD_STDERR : 0u) |
                            (isnan(r->cost) ? 0u : TOLD_COST) | (r->reason.p ? TOLD_REASON : 0u) | (r->worker.p ? TOLD_WORKER : 0u) |
                            (r->metadata.p ? TOLD_METADATA : 0u) | (r->imported ? TOLD_IMPORTED : 0u) |
-                           (r->from_report ? TOLD_FROM_REPORT : 0u);
+                           (r->from_report ? TOLD_FROM_REPORT : 0u) | (r->gradients ? TOLD_GRADIENTS : 0u);
     p = put_varint(p, flags);
     p = put_varint(p, r->number);
     *p++ = (uint8_t)r->state;
     if (r->brought) {
         *p++ = (uint8_t)r->origin;
-        p = put_vector(p, r->v, n);
+        p = put_vector(p, r->v, s->n);
     }
     if (r->values)
-        p = put_values(p, r->values, n_values);
+        p = put_values(p, r->values, s->n_values);
     if (r->std_errors)
-        p = put_values(p, r->std_errors, n_values);
+        p = put_values(p, r->std_errors, s->n_values);
     if (!isnan(r->cost))
         p = put_raw(p, &r->cost, sizeof r->cost);
     if (r->reason.p)
@@ -176,6 +177,8 @@ static uint8_t *put_told(uint8_t *p, const struct rec_told *r, size_t n, size_t 
         p = put_varint(p, zigzag(r->created_ms));
         p = put_varint(p, zigzag(r->finished_ms));
     }
+    if (r->gradients)
+        p = put_values(p, r->gradients, s->n_gradients);
     return p;
 }
 
@@ -192,9 +195,14 @@ static uint8_t *put_patched(uint8_t *p, const zo_patch *r)
     return p;
 }
 
+static size_t values_bytes(size_t n)
+{
+    return 12 + n / 8 + n * sizeof(double);
+}
+
 size_t record_bytes(const zo_study *s, const struct rec *r)
 {
-    const size_t vector = 10 + s->n * sizeof(double), values = 11 + s->n_values / 8 + s->n_values * sizeof(double);
+    const size_t vector = 10 + s->n * sizeof(double), values = values_bytes(s->n_values);
 
     switch (r->kind) {
     case ZO_EVENT_CREATED:
@@ -202,7 +210,8 @@ size_t record_bytes(const zo_study *s, const struct rec *r)
     case ZO_EVENT_ASKED:
         return 80 + r->u.asked.worker.n + r->u.asked.core.n + r->u.asked.why.n + vector;
     case ZO_EVENT_TOLD:
-        return 112 + (r->u.told.brought ? vector : 0) + 2 * values + r->u.told.reason.n + r->u.told.worker.n + r->u.told.metadata.n;
+        return 112 + (r->u.told.brought ? vector : 0) + 2 * values + (r->u.told.gradients ? values_bytes(s->n_gradients) : 0) +
+               r->u.told.reason.n + r->u.told.worker.n + r->u.told.metadata.n;
     case ZO_EVENT_REPORTED:
         return 32 + values;
     case ZO_EVENT_QUEUED:
@@ -237,7 +246,7 @@ void event_append(zo_events *e, const zo_study *s, const struct rec *r)
         p = put_asked(p, &r->u.asked, s->n);
         break;
     case ZO_EVENT_TOLD:
-        p = put_told(p, &r->u.told, s->n, s->n_values);
+        p = put_told(p, &r->u.told, s);
         break;
     case ZO_EVENT_REPORTED:
         *p++ = r->u.reported.stop;
@@ -368,13 +377,13 @@ static const double *get_vector(struct cursor *c, const struct event_shape *shap
     return shape->v;
 }
 
-static const double *get_values(struct cursor *c, const struct event_shape *shape, double *out)
+static const double *get_values(struct cursor *c, const struct event_shape *shape, double *out, size_t n_out)
 {
     const uint64_t n = get_varint(c);
     const bool all = get_byte(c, 1);
     const uint8_t *map = NULL;
 
-    if (!c->p || n > (size_t)(c->end - c->p) * 8 || (shape && n != shape->n_values) || (!all && !(map = get_raw(c, (size_t)(n + 7) / 8))))
+    if (!c->p || n > (size_t)(c->end - c->p) * 8 || (shape && n != n_out) || (!all && !(map = get_raw(c, (size_t)(n + 7) / 8))))
         return c->p = NULL, NULL;
     if (map && n % 8 && map[n / 8] >> (n % 8))
         return c->p = NULL, NULL;
@@ -421,6 +430,7 @@ static void get_asked(struct cursor *c, const struct event_shape *shape, struct 
 
 static void get_told(struct cursor *c, const struct event_shape *shape, struct rec_told *r)
 {
+    const struct event_shape to = shape ? *shape : (struct event_shape){0};
     const uint64_t flags = get_varint(c);
 
     if (flags > TOLD_ALL)
@@ -441,9 +451,9 @@ static void get_told(struct cursor *c, const struct event_shape *shape, struct r
         (r->from_report && (r->brought || r->state != ZO_TRIAL_STOPPED || !(flags & TOLD_VALUES))))
         c->p = NULL;
     if (flags & TOLD_VALUES)
-        r->values = get_values(c, shape, shape ? shape->values : NULL);
+        r->values = get_values(c, shape, to.values, to.n_values);
     if (flags & TOLD_STDERR)
-        r->std_errors = get_values(c, shape, shape ? shape->std_errors : NULL);
+        r->std_errors = get_values(c, shape, to.std_errors, to.n_values);
     if (flags & TOLD_COST)
         r->cost = get_finite(c);
     if (flags & TOLD_REASON)
@@ -456,6 +466,8 @@ static void get_told(struct cursor *c, const struct event_shape *shape, struct r
         r->created_ms = get_time(c);
         r->finished_ms = get_time(c);
     }
+    if (flags & TOLD_GRADIENTS)
+        r->gradients = shape && shape->n_gradients == 0 ? (c->p = NULL, NULL) : get_values(c, shape, to.gradients, to.n_gradients);
 }
 
 static void get_patched(struct cursor *c, zo_patch *r)
@@ -478,6 +490,7 @@ static void get_patched(struct cursor *c, zo_patch *r)
 
 zo_status event_decode(const zo_event *e, const struct event_shape *shape, struct rec *out, zo_error *err)
 {
+    const struct event_shape to = shape ? *shape : (struct event_shape){0};
     struct cursor c = {e->body, e->body ? e->body + e->body_bytes : NULL};
     const uint8_t *tag;
 
@@ -504,7 +517,7 @@ zo_status event_decode(const zo_event *e, const struct event_shape *shape, struc
         out->u.reported.stop = get_byte(&c, 1);
         out->u.reported.number = get_varint(&c);
         out->u.reported.step = get_varint(&c);
-        out->u.reported.values = get_values(&c, shape, shape ? shape->values : NULL);
+        out->u.reported.values = get_values(&c, shape, to.values, to.n_values);
         break;
     case ZO_EVENT_EXPIRED:
         out->u.expired.number = get_varint(&c);

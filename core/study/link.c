@@ -26,6 +26,33 @@ static void translate(zo_study *s, const double *values, const double *std_error
         s->g[j] = constraint_excess(&s->constraints[j], values[s->n_objectives + j]);
 }
 
+static bool is_given(const double *row)
+{
+    return !isnan(row[0]); /* of a row all are, or none */
+}
+
+/* Derivatives of s->f and s->g by the unit coordinates into s->df and s->dg; the latter is NaN where there is none. */
+static void translate_gradients(zo_study *s, const double *v, const double *values, const double *gradients, zo_told *t)
+{
+    bool objectives = true, constraints = false;
+
+    for (size_t j = 0; j < s->n_objectives + s->n_constraints; j++) {
+        const bool objective = j < s->n_objectives;
+        const size_t c = j - s->n_objectives; /* of a constraint */
+        const double *from = gradients + j * s->n;
+        double *to = objective ? s->df + j * s->n : s->dg + c * s->n;
+        const double sign = objective ? s->sign[j] : constraint_slope(&s->constraints[c], values[j]);
+
+        objectives = objectives && (!objective || is_given(from));
+        constraints = constraints || (!objective && is_given(from));
+        zo_space_gradient_to_unit(s->space, v, from, to);
+        for (size_t i = 0; i < s->n; i++)
+            to[i] = sign * to[i] + 0.0; /* no negative zero */
+    }
+    t->df = objectives ? s->df : NULL;
+    t->dg = constraints ? s->dg : NULL;
+}
+
 static zo_status tell_row(zo_study *s, zo_solver_run *run, struct row r, uint64_t number, zo_outcome outcome,
                           const void *memo, bool own, zo_error *err)
 {
@@ -40,6 +67,8 @@ static zo_status tell_row(zo_study *s, zo_solver_run *run, struct row r, uint64_
         t.f = s->f;
         t.g = s->g;
         t.f_stderr = rare && rare->std_errors ? s->f_stderr : NULL;
+        if (rare && rare->gradients)
+            translate_gradients(s, row_v(&s->t, r), values, rare->gradients, &t);
     }
     zo_space_to_unit(s->space, row_v(&s->t, r), s->u);
     return zo_solver_run_tell(run, &t, err);

@@ -24,6 +24,11 @@ const char *zo_study_value_name(const zo_study *s, size_t i)
     return s->names[i];
 }
 
+uint32_t zo_study_oracle(const zo_study *s)
+{
+    return s->problem.oracle;
+}
+
 zo_budget zo_study_budget(const zo_study *s)
 {
     return s->budget;
@@ -86,7 +91,7 @@ static uint64_t mix_text(uint64_t h, const char *text)
 }
 
 /* What is there, not whether memory is held for it. */
-static uint64_t mix_rare(uint64_t h, const struct rare *rare, size_t n_values)
+static uint64_t mix_rare(uint64_t h, const struct rare *rare, size_t n_values, size_t n_gradients)
 {
     if (!rare)
         return h;
@@ -96,6 +101,8 @@ static uint64_t mix_rare(uint64_t h, const struct rare *rare, size_t n_values)
         h = mix_text(mix64(h, 2), rare->metadata);
     if (rare->std_errors)
         h = mix_values(h, rare->std_errors, n_values);
+    if (rare->gradients)
+        h = mix_values(h, rare->gradients, n_gradients);
     if (!isnan(rare->cost))
         h = mix_bytes(h, &rare->cost, sizeof rare->cost);
     for (uint32_t i = 0; i < rare->n_reports; i++) {
@@ -117,7 +124,7 @@ static uint64_t mix_trial(uint64_t h, const zo_study *s, uint64_t number, struct
     h = mix_values(h, row_values(&s->t, r), s->n_values);
     h = mix64(mix64(h, (uint64_t)g->created[r.i]), (uint64_t)g->finished[r.i]);
     h = mix_text(h, intern_get(&s->strings, g->worker[r.i]));
-    return mix_rare(h, row_rare(r), s->n_values);
+    return mix_rare(h, row_rare(r), s->n_values, s->n_gradients);
 }
 
 static uint64_t mix_ring(uint64_t h, const zo_study *s, const struct ring *ring)

@@ -233,8 +233,13 @@ static zo_status record_replay(zo_study *s, const struct rec *rec, zo_error *err
 
 zo_status zo_study_replay(zo_study *s, const zo_event *e, zo_error *err)
 {
-    const struct event_shape shape = {
-        .n = s->n, .n_values = s->n_values, .v = s->v_in, .values = s->values_in, .std_errors = s->std_in};
+    const struct event_shape shape = {.n = s->n,
+                                      .n_values = s->n_values,
+                                      .n_gradients = s->n_gradients,
+                                      .v = s->v_in,
+                                      .values = s->values_in,
+                                      .std_errors = s->std_in,
+                                      .gradients = s->gradients_in};
     struct rec rec;
     zo_status rc;
 

@@ -2,8 +2,8 @@
  * have.
  *
  * Arrays: "rows" (rows, rows with more), "number", one array a column; "rare" six words a trial that has more: its
- * place among the rows, rungs, reports, bytes of reason and of metadata (plus one; 0: none), has standard errors; and,
- * in that order, their doubles, texts and reports. Loading believes nothing: a row that no sequence of commands can
+ * place among the rows, rungs, reports, bytes of reason and of metadata (plus one; 0: none), which vectors it has
+ * (standard errors, gradients); and, in that order, their doubles, texts and reports. Loading believes nothing: a row that no sequence of commands can
  * make is refused, as far as anything that works on rows later relies on it. */
 #include "study/snapshot.h"
 
@@ -72,16 +72,17 @@ static zo_status column_save(const zo_study *s, const struct column *c, const ui
 
 /* ---- what few trials have ---- */
 
-enum rare_word { RARE_ROW, RARE_RUNGS, RARE_REPORTS, RARE_REASON, RARE_METADATA, RARE_STDERR, RARE_WORDS };
+enum rare_word { RARE_ROW, RARE_RUNGS, RARE_REPORTS, RARE_REASON, RARE_METADATA, RARE_VECTORS, RARE_WORDS };
+enum { HAS_STDERR = 1, HAS_GRADIENTS = 2 }; /* bits of RARE_VECTORS */
 struct rare_totals {
-    size_t text, std_errors, reports; /* bytes, trials, reports */
+    size_t text, std_errors, gradients, reports; /* bytes, trials, trials, reports */
 };
 /* The arrays behind "rare", walked from trial to trial. */
 struct rare_arrays {
     uint64_t *words; /* [n][RARE_WORDS] */
     double *numbers; /* [n] cost, best */
     char *text;
-    double *std_errors, *values;
+    double *std_errors, *gradients, *values;
     uint64_t *step;
     int64_t *at_ms;
     uint8_t *stop;
@@ -91,7 +92,8 @@ static void totals_add(struct rare_totals *t, const uint64_t words[RARE_WORDS])
 {
     t->text +=
         (words[RARE_REASON] ? words[RARE_REASON] - 1 : 0) + (words[RARE_METADATA] ? words[RARE_METADATA] - 1 : 0);
-    t->std_errors += words[RARE_STDERR];
+    t->std_errors += words[RARE_VECTORS] & HAS_STDERR ? 1 : 0;
+    t->gradients += words[RARE_VECTORS] & HAS_GRADIENTS ? 1 : 0;
     t->reports += words[RARE_REPORTS];
 }
 
@@ -102,7 +104,7 @@ static void words_of(const struct rare *x, size_t row, uint64_t words[RARE_WORDS
     words[RARE_REPORTS] = x->n_reports;
     words[RARE_REASON] = x->reason ? strlen(x->reason) + 1 : 0;
     words[RARE_METADATA] = x->metadata ? strlen(x->metadata) + 1 : 0;
-    words[RARE_STDERR] = x->std_errors != NULL;
+    words[RARE_VECTORS] = (x->std_errors ? HAS_STDERR : 0) | (x->gradients ? HAS_GRADIENTS : 0);
 }
 
 static void text_save(struct rare_arrays *a, const char *text)
@@ -114,18 +116,26 @@ static void text_save(struct rare_arrays *a, const char *text)
     a->text += n;
 }
 
-static void rare_save_one(struct rare_arrays *a, const struct rare *x, size_t row, size_t n_values)
+static void doubles_save(double **to, const double *from, size_t n)
 {
+    if (!from)
+        return;
+    memcpy(*to, from, n * sizeof *from);
+    *to += n;
+}
+
+static void rare_save_one(const zo_study *s, struct rare_arrays *a, const struct rare *x, size_t row)
+{
+    const size_t n_values = s->n_values;
+
     words_of(x, row, a->words);
     a->words += RARE_WORDS;
     *a->numbers++ = x->cost;
     *a->numbers++ = x->best;
     text_save(a, x->reason);
     text_save(a, x->metadata);
-    if (x->std_errors) {
-        memcpy(a->std_errors, x->std_errors, n_values * sizeof(double));
-        a->std_errors += n_values;
-    }
+    doubles_save(&a->std_errors, x->std_errors, n_values);
+    doubles_save(&a->gradients, x->gradients, s->n_gradients);
     for (uint32_t i = 0; i < x->n_reports; i++) {
         *a->step++ = x->reports[i].step;
         *a->at_ms++ = x->reports[i].at_ms;
@@ -155,6 +165,7 @@ static zo_status rare_save(const zo_study *s, const uint64_t *numbers, size_t n,
         (rc = array_put(out, "rare.numbers", ZO_F64, 2 * n_rare, &a.numbers, err)) != ZO_OK ||
         (rc = array_put(out, "rare.text", ZO_U8, t.text, &a.text, err)) != ZO_OK ||
         (rc = array_put(out, "rare.stderr", ZO_F64, t.std_errors * s->n_values, &a.std_errors, err)) != ZO_OK ||
+        (rc = array_put(out, "rare.gradients", ZO_F64, t.gradients * s->n_gradients, &a.gradients, err)) != ZO_OK ||
         (rc = array_put(out, "report.step", ZO_U64, t.reports, &a.step, err)) != ZO_OK ||
         (rc = array_put(out, "report.at", ZO_I64, t.reports, &a.at_ms, err)) != ZO_OK ||
         (rc = array_put(out, "report.stop", ZO_U8, t.reports, &a.stop, err)) != ZO_OK ||
@@ -163,7 +174,7 @@ static zo_status rare_save(const zo_study *s, const uint64_t *numbers, size_t n,
     for (size_t i = 0; i < n; i++) {
         const struct rare *x = row_rare(table_row(&s->t, numbers[i]));
         if (x)
-            rare_save_one(&a, x, i, s->n_values);
+            rare_save_one(s, &a, x, i);
     }
     return ZO_OK;
 }
@@ -342,6 +353,15 @@ static bool reports_fit(const zo_study *s, const struct rare_arrays *a, size_t n
     return doubles_fit(a->values, n * s->n_values, -INFINITY);
 }
 
+/* Of each row all derivatives, or none. */
+static bool gradients_fit(const zo_study *s, const double *x)
+{
+    for (size_t i = 0; i < s->n_gradients; i++)
+        if (isinf(x[i]) || isnan(x[i]) != isnan(x[i - i % s->n]))
+            return false;
+    return true;
+}
+
 static bool rare_fits(const zo_study *s, const struct rare_arrays *a, const uint64_t *words)
 {
     const size_t n_reason = words[RARE_REASON] ? (size_t)words[RARE_REASON] - 1 : 0;
@@ -349,7 +369,8 @@ static bool rare_fits(const zo_study *s, const struct rare_arrays *a, const uint
 
     return doubles_fit(a->numbers, 1, 0) && doubles_fit(a->numbers + 1, 1, -INFINITY) &&
            (!n_text || !memchr(a->text, 0, n_text)) &&
-           (!words[RARE_STDERR] || doubles_fit(a->std_errors, s->n_values, 0)) &&
+           (!(words[RARE_VECTORS] & HAS_STDERR) || doubles_fit(a->std_errors, s->n_values, 0)) &&
+           (!(words[RARE_VECTORS] & HAS_GRADIENTS) || gradients_fit(s, a->gradients)) &&
            reports_fit(s, a, (size_t)words[RARE_REPORTS]);
 }
 
@@ -366,6 +387,15 @@ static bool rare_copy_reports(zo_study *s, struct rare *x, const struct rare_arr
     return true;
 }
 
+static double *doubles_load(const double *from, size_t n)
+{
+    double *x = zo_malloc(n * sizeof *x);
+
+    if (x)
+        memcpy(x, from, n * sizeof *x);
+    return x;
+}
+
 /* Fill x, which its row owns already, and move a on. */
 static bool rare_copy(zo_study *s, struct rare *x, struct rare_arrays *a, const uint64_t *words)
 {
@@ -375,10 +405,12 @@ static bool rare_copy(zo_study *s, struct rare *x, struct rare_arrays *a, const 
     if ((words[RARE_REASON] && !(x->reason = text_load(a, words[RARE_REASON]))) ||
         (words[RARE_METADATA] && !(x->metadata = text_load(a, words[RARE_METADATA]))))
         return false;
-    if (words[RARE_STDERR]) {
-        if (!(x->std_errors = zo_malloc(s->n_values * sizeof(double))))
+    if (words[RARE_VECTORS] & HAS_STDERR && !(x->std_errors = doubles_load(a->std_errors, s->n_values)))
+        return false;
+    if (words[RARE_VECTORS] & HAS_GRADIENTS) {
+        if (!(x->gradients = doubles_load(a->gradients, s->n_gradients)))
             return false;
-        memcpy(x->std_errors, a->std_errors, s->n_values * sizeof(double));
+        s->t.bytes += s->n_gradients * sizeof(double);
     }
     return !words[RARE_REPORTS] || rare_copy_reports(s, x, a, (size_t)words[RARE_REPORTS]);
 }
@@ -387,8 +419,10 @@ static bool rare_copy(zo_study *s, struct rare *x, struct rare_arrays *a, const 
 static void rare_pass(const zo_study *s, struct rare_arrays *a, const uint64_t *words)
 {
     a->numbers += 2;
-    if (words[RARE_STDERR])
+    if (words[RARE_VECTORS] & HAS_STDERR)
         a->std_errors += s->n_values;
+    if (words[RARE_VECTORS] & HAS_GRADIENTS)
+        a->gradients += s->n_gradients;
     a->step += words[RARE_REPORTS];
     a->at_ms += words[RARE_REPORTS];
     a->stop += words[RARE_REPORTS];
@@ -418,11 +452,12 @@ static zo_status rare_load_one(zo_study *s, struct rare_arrays *a, const uint64_
     return ZO_OK;
 }
 
-static bool words_fit(const uint64_t *words, size_t n_rare, size_t n, struct rare_totals *t)
+static bool words_fit(const zo_study *s, const uint64_t *words, size_t n_rare, size_t n, struct rare_totals *t)
 {
     for (size_t i = 0; i < n_rare; i++, words += RARE_WORDS) {
         if (words[RARE_ROW] >= n || (i > 0 && words[RARE_ROW] <= words[RARE_ROW - RARE_WORDS]) ||
-            words[RARE_STDERR] > 1)
+            words[RARE_VECTORS] > (HAS_STDERR | HAS_GRADIENTS) ||
+            (words[RARE_VECTORS] & HAS_GRADIENTS && !s->n_gradients))
             return false;
         for (size_t w = RARE_RUNGS; w <= RARE_METADATA; w++)
             if (words[w] > MAX_SIZE)
@@ -443,11 +478,12 @@ static zo_status rare_load(zo_study *s, const zo_bundle *in, const uint64_t *num
         return snapshot_damaged(err, "more trials have reports and notes than there are");
     if ((rc = array_get(in, "rare", ZO_U64, n_rare * RARE_WORDS, &a.words, err)) != ZO_OK)
         return rc;
-    if (!words_fit(a.words, n_rare, n, &t))
+    if (!words_fit(s, a.words, n_rare, n, &t))
         return snapshot_damaged(err, "'rare' is out of range");
     if ((rc = array_get(in, "rare.numbers", ZO_F64, 2 * n_rare, &a.numbers, err)) != ZO_OK ||
         (rc = array_get(in, "rare.text", ZO_U8, t.text, &a.text, err)) != ZO_OK ||
         (rc = array_get(in, "rare.stderr", ZO_F64, t.std_errors * s->n_values, &a.std_errors, err)) != ZO_OK ||
+        (rc = array_get(in, "rare.gradients", ZO_F64, t.gradients * s->n_gradients, &a.gradients, err)) != ZO_OK ||
         (rc = array_get(in, "report.step", ZO_U64, t.reports, &a.step, err)) != ZO_OK ||
         (rc = array_get(in, "report.at", ZO_I64, t.reports, &a.at_ms, err)) != ZO_OK ||
         (rc = array_get(in, "report.stop", ZO_U8, t.reports, &a.stop, err)) != ZO_OK ||

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { MAX_VALUES = 1000, MAX_VALUE_NAME = 64, MAX_RETRIES = 1000000, MAX_PARALLELISM = 100000 };
+enum { MAX_VALUES = 1000, MAX_VALUE_NAME = 64, MAX_RETRIES = 1000000, MAX_PARALLELISM = 100000, MAX_GRADIENTS = 1000000 };
 
 /* ---- copies into the arena ---- */
 
@@ -101,8 +101,8 @@ static zo_status rules_init(zo_study *s, const zo_study_spec *spec, zo_error *er
     s->on_expiry = spec->on_expiry;
     s->duplicates = spec->duplicates;
     s->budget = spec->budget;
-    if (spec->oracle != ZO_ORACLE_VALUE && spec->oracle != ZO_ORACLE_STEPS)
-        return zo_fail(err, ZO_EUNSUPPORTED, "/oracle", "a study's oracle is value or steps");
+    if (spec->oracle != ZO_ORACLE_VALUE && spec->oracle != ZO_ORACLE_STEPS && spec->oracle != ZO_ORACLE_GRADIENT)
+        return zo_fail(err, ZO_EUNSUPPORTED, "/oracle", "a study's oracle is value, steps or gradient");
     if (spec->parallelism < 1 || spec->parallelism > MAX_PARALLELISM)
         return zo_fail(err, ZO_EINVAL, "/parallelism", "parallelism is between 1 and %d", (int)MAX_PARALLELISM);
     if (spec->retries > MAX_RETRIES)
@@ -181,6 +181,31 @@ static zo_status space_init(zo_study *s, const zo_study_spec *spec, zo_error *er
     return ZO_OK;
 }
 
+/* Only of a point that moves in all its coordinates are there derivatives. */
+static zo_status gradients_init(zo_study *s, const zo_study_spec *spec, zo_error *err)
+{
+    const zo_dim *dims = zo_space_dims(s->space);
+    const size_t n_rows = s->n_objectives + s->n_constraints;
+
+    if (spec->oracle != ZO_ORACLE_GRADIENT)
+        return ZO_OK;
+    for (size_t i = 0; i < s->n; i++)
+        if (dims[i].kind != ZO_DIM_REAL || dims[i].conditional) {
+            (void)zo_fail(err, ZO_EUNSUPPORTED, "",
+                          "a study with gradients has only float and vector parameters, without step or condition");
+            return zo_fail_at(err, "/space/%zu", dims[i].param);
+        }
+    if (s->n > MAX_GRADIENTS / n_rows)
+        return zo_fail(err, ZO_EINVAL, "/space", "a trial's gradients have at most %d derivatives, not %zu times %zu",
+                       (int)MAX_GRADIENTS, s->n, n_rows);
+    s->n_gradients = s->n * n_rows;
+    if (!(s->gradients_in = zo_arena_array(s->arena, s->n_gradients, sizeof(double))) ||
+        !(s->df = zo_arena_array(s->arena, s->n_objectives * s->n, sizeof(double))) ||
+        !(s->dg = zo_arena_array(s->arena, s->n_constraints * s->n, sizeof(double))))
+        return zo_fail_nomem(err);
+    return ZO_OK;
+}
+
 static zo_status refuse_solver(const char *name, zo_error *err)
 {
     char known[128] = "";
@@ -245,7 +270,8 @@ zo_status study_new_with(const zo_study_spec *spec, const zo_solver *def, zo_now
     if (!(s->arena = zo_arena_new(0)))
         rc = zo_fail_nomem(err);
     else if ((rc = values_init(s, spec, err)) == ZO_OK && (rc = rules_init(s, spec, err)) == ZO_OK &&
-             (rc = space_init(s, spec, err)) == ZO_OK && (rc = stop_rule_init(s, spec, err)) == ZO_OK &&
+             (rc = space_init(s, spec, err)) == ZO_OK && (rc = gradients_init(s, spec, err)) == ZO_OK &&
+             (rc = stop_rule_init(s, spec, err)) == ZO_OK &&
              (rc = solver_init(s, spec, def, err)) == ZO_OK && ev)
         rc = created_emit(s, now, ev, err);
     if (rc != ZO_OK) {

@@ -30,6 +30,7 @@ struct report {
 struct rare {
     char *reason, *metadata;
     double *std_errors;              /* [n_values] or NULL */
+    double *gradients;               /* [n_gradients] or NULL */
     double cost;                     /* NaN: absent */
     struct report *reports;
     double *report_values;           /* [cap_reports * n_values] */
@@ -143,6 +144,7 @@ struct rec_told {
     const double *v;                 /* brought */
     const double *values;            /* [n_values] or NULL; NaN: absent */
     const double *std_errors;        /* likewise */
+    const double *gradients;         /* [n_gradients] or NULL; a row all NaN: absent */
     double cost;                     /* NaN: absent */
     struct str reason, worker, metadata;
     int64_t created_ms, finished_ms; /* imported */
@@ -174,8 +176,8 @@ struct rec {
 };
 /* Where a decoder puts vectors; NULL buffers: only checked. */
 struct event_shape {
-    size_t n, n_values;
-    double *v, *values, *std_errors;
+    size_t n, n_values, n_gradients;
+    double *v, *values, *std_errors, *gradients;
 };
 
 /* ---- the study ---- */
@@ -190,6 +192,7 @@ struct zo_study {
     /* spec */
     uint64_t seed, lease_ms, retries;
     size_t n, n_objectives, n_constraints, n_values;
+    size_t n_gradients;              /* n for each objective and constraint; 0: the oracle gives none */
     const char **names;              /* [n_values]: objectives, constraints, metrics */
     double *sign;                    /* [n_objectives] +1 minimize, -1 maximize */
     struct constraint *constraints;
@@ -229,7 +232,7 @@ struct zo_study {
     int64_t anchor_mono, anchor_used_ms;
     bool anchored;
     /* scratch */
-    double *u, *v, *v_in, *values_in, *std_in, *f, *g, *f_stderr, *lost;
+    double *u, *v, *v_in, *values_in, *std_in, *gradients_in, *f, *g, *f_stderr, *df, *dg, *lost;
     struct batch_item *batch;
     size_t cap_batch;
     struct loading *loading;         /* a snapshot half-way in */
@@ -318,6 +321,7 @@ zo_status solver_rebase(zo_study *s, zo_error *err);
 /* best.c */
 double constraint_violation(const zo_study *s, const double *values);   /* sum over constraints; 0: feasible */
 double constraint_excess(const struct constraint *c, double value);     /* <= 0: holds */
+double constraint_slope(const struct constraint *c, double value);      /* of the excess by the value: 1 or -1 */
 bool has_all_values(const zo_study *s, const double *values);
 ZO_NODISCARD bool best_reserve(zo_study *s, size_t extra);
 void best_add(zo_study *s, uint64_t number, const double *values);      /* of a complete trial; sets its FLAG_FEASIBLE */

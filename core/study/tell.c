@@ -61,6 +61,41 @@ static zo_status values_check(const zo_study *s, const struct rec_told *r, zo_er
     return ZO_OK;
 }
 
+static zo_status gradient_refuse(const char *name, zo_error *err, const char *what)
+{
+    zo_error at = {0};
+
+    if (name)
+        zo_pointer_append(strcpy(at.pointer, "/gradients"), sizeof at.pointer, name);
+    return zo_fail(err, ZO_EINVAL, name ? at.pointer : "/gradients", "%s", what);
+}
+
+/* Of each objective and constraint: derivatives by all coordinates, or none. */
+static zo_status gradients_check(const zo_study *s, const struct rec_told *r, zo_error *err)
+{
+    if (r->gradients && !s->n_gradients)
+        return gradient_refuse(NULL, err, "this study's oracle gives no gradients: they need \"oracle\": \"gradient\"");
+    if (r->gradients && r->state != ZO_TRIAL_COMPLETE && r->state != ZO_TRIAL_STOPPED)
+        return gradient_refuse(NULL, err, "only complete and stopped trials have gradients");
+    for (size_t j = 0; s->n_gradients && j < s->n_objectives + s->n_constraints; j++) {
+        const double *row = r->gradients ? r->gradients + j * s->n : NULL;
+        size_t given = 0;
+
+        for (size_t i = 0; row && i < s->n; i++) {
+            given += !isnan(row[i]);
+            if (isinf(row[i]))
+                return gradient_refuse(s->names[j], err, "derivatives are finite");
+        }
+        if (given == 0 && j < s->n_objectives && r->state == ZO_TRIAL_COMPLETE)
+            return gradient_refuse(s->names[j], err, "a complete trial of this study needs the objective's gradient");
+        if (given != 0 && given != s->n)
+            return gradient_refuse(s->names[j], err, "a gradient has a derivative by every parameter");
+        if (given != 0 && (!r->values || isnan(r->values[j])))
+            return gradient_refuse(s->names[j], err, "a gradient comes with its value");
+    }
+    return ZO_OK;
+}
+
 /* A point of the client's own: the number is free. */
 static zo_status brought_check(zo_study *s, const struct rec_told *r, zo_error *err)
 {
@@ -86,6 +121,7 @@ static bool is_repeat(const zo_study *s, struct row row, const struct rec_told *
         return false;
     return same_doubles(row_values(&s->t, row), r->values, s->n_values) &&
            same_doubles(rare ? rare->std_errors : NULL, r->std_errors, s->n_values) &&
+           same_doubles(rare ? rare->gradients : NULL, r->gradients, s->n_gradients) &&
            same_double(rare ? rare->cost : NAN, r->cost) &&
            same_text(str_of(rare ? rare->reason : NULL), r->reason) &&
            same_text(str_of(rare ? rare->metadata : NULL), r->metadata);
@@ -99,7 +135,7 @@ zo_status told_check(zo_study *s, const struct rec_told *r, bool *repeat_out, zo
     *repeat_out = false;
     if (r->state == ZO_TRIAL_QUEUED || r->state == ZO_TRIAL_RUNNING || r->state >= ZO_TRIAL_STATE_COUNT)
         return zo_fail(err, ZO_EINVAL, "/state", "a trial is told complete, infeasible, failed, stopped or abandoned");
-    if ((rc = values_check(s, r, err)) != ZO_OK)
+    if ((rc = values_check(s, r, err)) != ZO_OK || (rc = gradients_check(s, r, err)) != ZO_OK)
         return rc;
     if (r->brought)
         return brought_check(s, r, err);
@@ -133,25 +169,33 @@ static char *copy_text(struct str text)
     return to;
 }
 
+/* *out is NULL where there is nothing to copy. */
+static bool copy_doubles(const double *from, size_t n, double **out)
+{
+    *out = from ? zo_malloc(n * sizeof *from) : NULL;
+    if (*out)
+        memcpy(*out, from, n * sizeof *from);
+    return *out || !from;
+}
+
 /* What the row keeps beside its columns; *out is NULL where there is nothing. */
 static bool rare_prepare(const zo_study *s, const struct rec_told *r, struct rare **out)
 {
     struct rare *rare;
 
     *out = NULL;
-    if (!r->reason.p && !r->metadata.p && !r->std_errors && isnan(r->cost))
+    if (!r->reason.p && !r->metadata.p && !r->std_errors && !r->gradients && isnan(r->cost))
         return true;
     if (!(rare = rare_new()))
         return false;
     rare->cost = r->cost;
     if ((r->reason.p && !(rare->reason = copy_text(r->reason))) ||
         (r->metadata.p && !(rare->metadata = copy_text(r->metadata))) ||
-        (r->std_errors && !(rare->std_errors = zo_malloc(s->n_values * sizeof(double))))) {
+        !copy_doubles(r->std_errors, s->n_values, &rare->std_errors) ||
+        !copy_doubles(r->gradients, s->n_gradients, &rare->gradients)) {
         rare_free(rare);
         return false;
     }
-    if (r->std_errors)
-        memcpy(rare->std_errors, r->std_errors, s->n_values * sizeof(double));
     *out = rare;
     return true;
 }
@@ -186,6 +230,8 @@ static void rare_install(zo_study *s, struct row row, struct rare *rare)
 
     if (!rare)
         return;
+    if (rare->gradients)
+        s->t.bytes += s->n_gradients * sizeof(double);
     if (!kept) {
         row.g->rare[row.i] = rare;
     } else {
@@ -199,9 +245,11 @@ static void rare_install(zo_study *s, struct row row, struct rare *rare)
         }
         zo_free(kept->std_errors);
         kept->std_errors = rare->std_errors;
+        zo_free(kept->gradients);
+        kept->gradients = rare->gradients;
         kept->cost = rare->cost;
         rare->reason = rare->metadata = NULL;
-        rare->std_errors = NULL;
+        rare->std_errors = rare->gradients = NULL;
         rare_free(rare);
     }
     s->t.bytes += sizeof *rare;
@@ -287,19 +335,24 @@ static struct rec rec_of(const zo_study *s, const zo_tell_item *item, uint64_t n
                                  .v = item->v,
                                  .values = item->values,
                                  .std_errors = item->std_errors,
+                                 .gradients = item->gradients,
                                  .cost = item->cost,
                                  .reason = str_of(item->reason),
                                  .worker = str_of(item->worker),
                                  .metadata = str_of(item->metadata),
                                  .created_ms = imported ? item->created_ms : 0,
                                  .finished_ms = imported ? item->finished_ms : 0}};
-    bool any = false;
+    bool any = false, any_gradient = !s->n_gradients; /* where there can be none, the check says so */
 
     ZO_ASSERT(item->by_number || item->origin == ZO_ORIGIN_CLIENT || item->origin == ZO_ORIGIN_IMPORT);
     for (size_t j = 0; item->values && j < s->n_values; j++)
         any = any || !isnan(item->values[j]);
     if (!any)
         rec.u.told.values = NULL;
+    for (size_t j = 0; item->gradients && j < s->n_gradients && !any_gradient; j++)
+        any_gradient = !isnan(item->gradients[j]);
+    if (!any_gradient)
+        rec.u.told.gradients = NULL;
     take_last_report(s, &rec.u.told);
     return rec;
 }
@@ -307,7 +360,8 @@ static struct rec rec_of(const zo_study *s, const zo_tell_item *item, uint64_t n
 static bool same_result(const zo_study *s, const struct rec_told *a, const struct rec_told *b)
 {
     return a->state == b->state && same_doubles(a->values, b->values, s->n_values) &&
-           same_doubles(a->std_errors, b->std_errors, s->n_values) && same_double(a->cost, b->cost) &&
+           same_doubles(a->std_errors, b->std_errors, s->n_values) &&
+           same_doubles(a->gradients, b->gradients, s->n_gradients) && same_double(a->cost, b->cost) &&
            same_text(a->reason, b->reason) && same_text(a->metadata, b->metadata);
 }
 

@@ -31,6 +31,7 @@ void rare_free(struct rare *r)
     zo_free(r->reason);
     zo_free(r->metadata);
     zo_free(r->std_errors);
+    zo_free(r->gradients);
     zo_free(r->reports);
     zo_free(r->report_values);
     zo_free(r);
@@ -371,6 +372,7 @@ bool zo_study_trial(const zo_study *s, uint64_t number, zo_trial *out)
         .v = row_v(&s->t, r),
         .values = row_values(&s->t, r),
         .std_errors = rare ? rare->std_errors : NULL,
+        .gradients = rare ? rare->gradients : NULL,
         .cost = rare ? rare->cost : NAN,
         .worker = intern_get(&s->strings, g->worker[r.i]),
         .reason = rare && rare->reason ? rare->reason : ended_by_lease ? "the lease ran out" : NULL,

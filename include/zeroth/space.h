@@ -94,6 +94,9 @@ zo_status zo_space_check(const zo_space *s, const double *v, zo_error *err);
 /* vector <-> unit. from_unit clips, rounds to levels/steps (printed at 15 digits); to_unit(from_unit(u)) is idempotent. */
 void zo_space_to_unit(const zo_space *s, const double *v, double *u);
 void zo_space_from_unit(const zo_space *s, const double *u, double *v);
+/* Derivatives by the natural coordinates at v -> derivatives by the unit ones, by the chain rule; out may be dv. Of real dimensions
+ * only: the space must have no others. A product beyond the largest double is cut to it. */
+void zo_space_gradient_to_unit(const zo_space *s, const double *v, const double *dv, double *du);
 
 /* Make v satisfy the linear constraints (no-op without any): projection in natural units scaled by the ranges, levels kept.
  * Deterministic given rng. Always ends in a feasible v (falls back to a feasible sample). */

@@ -27,7 +27,7 @@ typedef struct zo_study_spec {   /* all pointers lent; zo_study_new copies what 
     const zo_objective_spec *objectives; size_t n_objectives;   /* >= 1 */
     const zo_constraint_spec *constraints; size_t n_constraints;
     const char *const *metrics; size_t n_metrics;               /* stored only */
-    uint32_t oracle;             /* one ZO_ORACLE_ bit; VALUE or STEPS for now */
+    uint32_t oracle;             /* one ZO_ORACLE_ bit; VALUE, STEPS or GRADIENT (a real-valued, unconditional space) for now */
     zo_noise noise;
     unsigned parallelism;        /* >= 1 */
     zo_budget budget;
@@ -65,6 +65,7 @@ typedef struct zo_trial {
     bool withdrawn;              /* a queued trial that was deleted; not listed */
     const double *v;             /* [n_dims] natural vector */
     const double *values, *std_errors; /* std_errors NULL if none given */
+    const double *gradients;     /* [n_objectives + n_constraints][n_dims] natural units; a row of NaN: not given. NULL: none */
     double cost;                 /* NaN: absent */
     const char *worker, *reason, *core, *why, *metadata;
     int64_t created_ms, finished_ms, lease_expires_ms; /* wall; 0: absent */
@@ -127,6 +128,9 @@ typedef struct zo_tell_item {
     zo_trial_state state;                /* COMPLETE, INFEASIBLE, FAILED, STOPPED, ABANDONED */
     const double *values;                /* [n_values], NaN absent; COMPLETE needs all objectives and constraints */
     const double *std_errors;            /* [n_values] or NULL */
+    const double *gradients;             /* [n_objectives + n_constraints][n_dims] natural units, of the values in the client's sign; a
+                                          * row of NaN: absent. NULL: none. COMPLETE needs those of all objectives if the oracle is
+                                          * GRADIENT; no other oracle takes any */
     double cost;                         /* NaN: absent */
     const char *reason, *worker, *metadata;
     zo_origin origin;                    /* of a brought point: CLIENT or IMPORT */
@@ -159,6 +163,8 @@ int64_t zo_study_deadline(const zo_study *s);
 const zo_space *zo_study_space(const zo_study *s);
 size_t zo_study_n_values(const zo_study *s);
 size_t zo_study_n_objectives(const zo_study *s);         /* the first of them are the objectives */
+size_t zo_study_n_constraints(const zo_study *s);        /* and the next of them the constraints */
+uint32_t zo_study_oracle(const zo_study *s);             /* its ZO_ORACLE_ bit */
 /* Index of a declared objective, constraint or metric in values, or SIZE_MAX. */
 size_t zo_study_value_index(const zo_study *s, const char *name, size_t length);
 const char *zo_study_value_name(const zo_study *s, size_t i);

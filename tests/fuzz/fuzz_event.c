@@ -6,10 +6,10 @@
 enum { MAX_VALUES = 1 << 16 };
 
 /* The shape the body claims, so that vectors are read as well as checked; false where it names none or too large a one. */
-static bool encodes_to_itself(const zo_event *e, size_t n, size_t n_values)
+static bool encodes_to_itself(const zo_event *e, size_t n, size_t n_values, size_t n_gradients)
 {
-    static double v[MAX_VALUES], values[MAX_VALUES], std_errors[MAX_VALUES];
-    const struct event_shape shape = {n, n_values, v, values, std_errors};
+    static double v[MAX_VALUES], values[MAX_VALUES], std_errors[MAX_VALUES], gradients[MAX_VALUES];
+    const struct event_shape shape = {n, n_values, n_gradients, v, values, std_errors, gradients};
     static zo_study s;
     zo_events out = {0};
     struct rec r;
@@ -18,6 +18,7 @@ static bool encodes_to_itself(const zo_event *e, size_t n, size_t n_values)
         return false;
     s.n = n;
     s.n_values = n_values;
+    s.n_gradients = n_gradients;
     ZO_ASSERT(events_reserve(&out, 1, record_bytes(&s, &r)));
     event_append(&out, &s, &r);
     ZO_ASSERT(out.items[0].body_bytes == e->body_bytes && memcmp(out.items[0].body, e->body, e->body_bytes) == 0);
@@ -36,6 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     ZO_ASSERT(rc == err.code && (rc == ZO_OK || rc == ZO_EMALFORMED || rc == ZO_EUNSUPPORTED));
     for (size_t n = 0; n < 4; n++)
         for (size_t n_values = 0; n_values < 4; n_values++)
-            ZO_ASSERT(!encodes_to_itself(&e, n, n_values) || rc == ZO_OK); /* what a study reads, the check lets pass */
+            for (size_t n_gradients = 0; n_gradients < 3; n_gradients++) /* what a study reads, the check lets pass */
+                ZO_ASSERT(!encodes_to_itself(&e, n, n_values, n_gradients) || rc == ZO_OK);
     return 0;
 }

@@ -19,8 +19,8 @@ enum { FX_LEASE_MS = 60000, FX_LOG = 4096 };
 struct spy_told {
     uint64_t number, memo;
     zo_outcome outcome;
-    bool own, has_values, feasible, has_stderr;
-    double x[4], f[4], g[4], f_stderr[4];
+    bool own, has_values, feasible, has_stderr, has_df, has_dg;
+    double x[4], f[4], g[4], f_stderr[4], df[16], dg[16];
 };
 static struct {
     zo_verdict verdict; /* the next asks' */
@@ -76,7 +76,9 @@ static inline zo_status spy_tell(void *self, zo_rng *rng, const zo_told *t, zo_e
                             .own = t->own,
                             .has_values = t->has_values,
                             .feasible = t->feasible,
-                            .has_stderr = t->f_stderr != NULL};
+                            .has_stderr = t->f_stderr != NULL,
+                            .has_df = t->df != NULL,
+                            .has_dg = t->dg != NULL};
     memcpy(to->x, t->x, s->p->n * sizeof *t->x);
     if (t->has_values) {
         memcpy(to->f, t->f, s->p->n_objectives * sizeof *t->f);
@@ -84,6 +86,10 @@ static inline zo_status spy_tell(void *self, zo_rng *rng, const zo_told *t, zo_e
     }
     if (t->f_stderr)
         memcpy(to->f_stderr, t->f_stderr, s->p->n_objectives * sizeof *t->f);
+    if (t->df)
+        memcpy(to->df, t->df, s->p->n_objectives * s->p->n * sizeof *t->df);
+    if (t->dg)
+        memcpy(to->dg, t->dg, s->p->n_constraints * s->p->n * sizeof *t->dg);
     assert_int_equal(t->own, t->memo != NULL);
     if (t->memo)
         memcpy(&to->memo, t->memo, sizeof to->memo);
@@ -102,7 +108,7 @@ static inline void spy_snapshot(void *self, zo_visit *v)
 static const zo_solver spy_solver = {
     .name = "spy",
     .version = 1,
-    .oracles = ZO_ORACLE_VALUE | ZO_ORACLE_STEPS,
+    .oracles = ZO_ORACLE_VALUE | ZO_ORACLE_STEPS | ZO_ORACLE_GRADIENT,
     .traits = ~0u,
     .state_bytes = sizeof(struct spy_state),
     .memo_bytes = spy_memo_bytes,

@@ -19,6 +19,7 @@ enum fx_kind {
     FX_FEW_POINTS, /* a small discrete space, duplicates avoided */
     FX_MEDIAN,     /* reports, judged by the median rule */
     FX_ASHA,       /* reports, judged by asha */
+    FX_GRADIENT,   /* reals, a constraint, gradients */
     FX_KINDS
 };
 
@@ -39,7 +40,8 @@ static inline bool fx_spec_fill(struct fx_spec *x, const zo_solver *solver, enum
     size_t n = 0;
 
     if ((kind == FX_OBJECTIVES && !(solver->traits & ZO_TRAIT_OBJECTIVES)) || (kind == FX_FEW_POINTS && !levels) ||
-        ((kind == FX_MEDIAN || kind == FX_ASHA) && !(solver->oracles & ZO_ORACLE_STEPS)))
+        ((kind == FX_MEDIAN || kind == FX_ASHA) && !(solver->oracles & ZO_ORACLE_STEPS)) ||
+        (kind == FX_GRADIENT && !(solver->oracles & ZO_ORACLE_GRADIENT)))
         return false;
     *x = (struct fx_spec){0};
     x->metric = "seconds";
@@ -68,10 +70,12 @@ static inline bool fx_spec_fill(struct fx_spec *x, const zo_solver *solver, enum
                               .objectives = x->objectives,
                               .n_objectives = kind == FX_OBJECTIVES ? 2 : 1,
                               .constraints = &x->constraint,
-                              .n_constraints = kind == FX_MIXED && solver->traits & ZO_TRAIT_CONSTRAINTS,
+                              .n_constraints = (kind == FX_MIXED || kind == FX_GRADIENT) && solver->traits & ZO_TRAIT_CONSTRAINTS,
                               .metrics = &x->metric,
                               .n_metrics = kind == FX_MIXED,
-                              .oracle = kind == FX_MEDIAN || kind == FX_ASHA ? ZO_ORACLE_STEPS : ZO_ORACLE_VALUE,
+                              .oracle = kind == FX_MEDIAN || kind == FX_ASHA                              ? ZO_ORACLE_STEPS
+                                        : kind == FX_GRADIENT || !(solver->oracles & ZO_ORACLE_VALUE) ? ZO_ORACLE_GRADIENT
+                                                                                                       : ZO_ORACLE_VALUE,
                               .parallelism = 1,
                               .lease_ms = 20000,
                               .retries = 2,
@@ -222,7 +226,7 @@ static inline uint64_t fx_pick(struct fx_player *p)
 
 struct fx_batch {
     zo_tell_item items[FX_BATCH];
-    double v[FX_BATCH][4], values[FX_BATCH][4], std_errors[FX_BATCH][4];
+    double v[FX_BATCH][4], values[FX_BATCH][4], std_errors[FX_BATCH][4], gradients[FX_BATCH][16];
 };
 
 static inline void fx_point(struct fx_player *p, double *v)
@@ -257,6 +261,10 @@ static inline void fx_tell_item(struct fx_player *p, struct fx_batch *b, size_t 
         t->values = b->values[i];
     if (t->values && !fx_roll(p, 8))
         t->std_errors = b->std_errors[i];
+    for (size_t j = 0; j < p->studies[0]->n_gradients; j++)
+        b->gradients[i][j] = fx_value(p) - 0.5;
+    if (p->studies[0]->n_gradients && t->values && (t->state == ZO_TRIAL_COMPLETE || fx_roll(p, 2)))
+        t->gradients = b->gradients[i];
     if (bring && !fx_roll(p, 2)) {
         t->origin = ZO_ORIGIN_IMPORT;
         t->created_ms = 1600000000000;

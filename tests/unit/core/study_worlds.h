@@ -43,6 +43,11 @@ static const zo_linear_spec below[] = {{diagonal, 2, ZO_LE, 14}};
 static const zo_param_spec reals[] = {{.name = "x", .type = ZO_FLOAT, .low = -5, .high = 5},
                                       {.name = "y", .type = ZO_FLOAT, .low = -5, .high = 5}};
 
+static const zo_param_spec scales[] = {
+    {.name = "a", .type = ZO_FLOAT, .scale = ZO_LOG, .low = 1e-3, .high = 10},
+    {.name = "b", .type = ZO_VECTOR, .size = 2, .scale = ZO_REVERSE_LOG, .low = 1, .high = 3},
+};
+
 static const zo_objective_spec max_one[] = {{"gain", true}}, min_max[] = {{"loss", false}, {"gain", true}},
                                three[] = {{"a", false}, {"b", true}, {"c", false}};
 static const zo_constraint_spec band[] = {
@@ -66,6 +71,7 @@ static const zo_study_spec worlds[] = {
      .stop_rule = "median", .stop_options = median_options, .n_stop_options = 1, .retries = 2},
     {SPACE(reals), OBJECTIVES(min_max), .constraints = band, .n_constraints = 1, .oracle = ZO_ORACLE_VALUE,
      .noise = ZO_NOISE_EXPECTED},
+    {SPACE(scales), OBJECTIVES(min_max), .constraints = band, .n_constraints = 1, .oracle = ZO_ORACLE_GRADIENT},
 };
 static const char *const solvers[] = {NULL, "random", "sobol", "cma-es", "auto"};
 
@@ -106,6 +112,16 @@ static inline void values_by_chance(const struct fx *f, zo_portable1 *g, double 
         values[zo_study_n_values(f->s) - 1] = NAN;
 }
 
+/* Of all objectives; of the constraints now and then. */
+static inline void gradients_by_chance(const struct fx *f, zo_portable1 *g, double *gradients)
+{
+    const size_t n = zo_space_n_dims(zo_study_space(f->s)), m = zo_study_n_objectives(f->s);
+    const bool all = below_n(g, 2);
+
+    for (size_t i = 0; i < (m + zo_study_n_constraints(f->s)) * n; i++)
+        gradients[i] = all || i < m * n ? (double)below_n(g, 16) - 8 : NAN;
+}
+
 static inline void point_by_chance(const struct fx *f, zo_portable1 *g, double *v)
 {
     const zo_space *space = zo_study_space(f->s);
@@ -119,10 +135,11 @@ static inline zo_status world_tell(struct fx *f, zo_portable1 *g)
     static const zo_trial_state states[] = {ZO_TRIAL_COMPLETE, ZO_TRIAL_COMPLETE, ZO_TRIAL_COMPLETE,
                                             ZO_TRIAL_COMPLETE, ZO_TRIAL_STOPPED,  ZO_TRIAL_INFEASIBLE,
                                             ZO_TRIAL_FAILED,   ZO_TRIAL_ABANDONED};
-    double values[4][4], v[4][4];
+    double values[4][4], v[4][4], gradients[4][12];
     zo_tell_item items[4];
     const size_t n = 1 + below_n(g, 2) * below_n(g, 4);
     const uint64_t next = zo_study_n_trials(f->s);
+    const bool has_gradients = zo_study_oracle(f->s) == ZO_ORACLE_GRADIENT;
 
     for (size_t i = 0; i < n; i++) {
         const zo_trial_state told = states[below_n(g, ZO_LEN(states))];
@@ -130,11 +147,15 @@ static inline zo_status world_tell(struct fx *f, zo_portable1 *g)
         values_by_chance(f, g, values[i]);
         items[i] =
             fx_item(next - 1 - below_n(g, next < 16 ? next : 16), told, told == ZO_TRIAL_COMPLETE ? values[i] : NULL);
+        gradients_by_chance(f, g, gradients[i]);
+        if (has_gradients && told == ZO_TRIAL_COMPLETE && kind != 5) /* 5: refused */
+            items[i].gradients = gradients[i];
         if (kind > 1 && next)
             continue;
         point_by_chance(f, g, v[i]);
         items[i] = (zo_tell_item){
             .v = v[i], .state = ZO_TRIAL_COMPLETE, .values = values[i], .cost = NAN, .origin = ZO_ORIGIN_CLIENT};
+        items[i].gradients = has_gradients ? gradients[i] : NULL;
         if (kind == 1) {
             items[i].origin = ZO_ORIGIN_IMPORT;
             items[i].has_import_number = true;

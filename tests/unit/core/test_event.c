@@ -44,6 +44,28 @@ static void open_full(struct fx *f)
     fx_budget(f, (zo_budget){.trials = 9, .seconds = 5, .has_target = true, .target = 2}); /* reached: ENDED */
 }
 
+/* Told gradients: of all, and of the objective alone. */
+static void open_gradients(struct fx *f)
+{
+    const double values[] = {1, 0.5}, all[] = {1, -2, 3, -4}, one[] = {1, -2, NAN, NAN};
+    zo_study_spec spec = fx_spec();
+    zo_tell_item item = fx_item(0, ZO_TRIAL_COMPLETE, values);
+
+    spec.oracle = ZO_ORACLE_GRADIENT;
+    spec.constraints = limit;
+    spec.n_constraints = 1;
+    fx_open(f, &spec);
+    fx_ask_n(f, 2);
+    item.gradients = all;
+    fx_tell_item(f, item);
+    item.number = 1;
+    item.gradients = one;
+    item.cost = 2;
+    fx_tell_item(f, item);
+}
+
+static void (*const openers[])(struct fx *) = {open_full, open_gradients};
+
 static void every_kind_of_event_is_read_back(void **state)
 {
     unsigned kinds = 0;
@@ -61,14 +83,18 @@ static void every_kind_of_event_is_read_back(void **state)
 }
 
 /* Decoded and encoded again, a record is the same bytes. */
-static void encoding_what_was_decoded_gives_the_same_bytes(void **state)
+static void encodes_again(void (*open)(struct fx *))
 {
     struct fx f;
 
-    (void)state;
-    open_full(&f);
-    const struct event_shape shape = {
-        .n = f.s->n, .n_values = f.s->n_values, .v = f.s->v_in, .values = f.s->values_in, .std_errors = f.s->std_in};
+    open(&f);
+    const struct event_shape shape = {.n = f.s->n,
+                                      .n_values = f.s->n_values,
+                                      .n_gradients = f.s->n_gradients,
+                                      .v = f.s->v_in,
+                                      .values = f.s->values_in,
+                                      .std_errors = f.s->std_in,
+                                      .gradients = f.s->gradients_in};
     for (size_t i = 0; i < f.n_log; i++) {
         struct rec r;
         assert_int_equal(event_decode(&f.log[i], &shape, &r, NULL), ZO_OK);
@@ -84,6 +110,13 @@ static void encoding_what_was_decoded_gives_the_same_bytes(void **state)
     }
     zo_events_clear(&f.ev);
     fx_close(&f);
+}
+
+static void encoding_what_was_decoded_gives_the_same_bytes(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < ZO_LEN(openers); k++)
+        encodes_again(openers[k]);
 }
 
 /* A block of just n bytes, so that sanitizers see a byte read beyond. */
@@ -103,13 +136,12 @@ static zo_status check_copy(const zo_event *e, size_t n, const uint8_t *bytes)
     return rc;
 }
 
-static void a_body_cut_anywhere_or_too_long_is_refused(void **state)
+static void is_refused_cut_or_longer(void (*open)(struct fx *))
 {
     uint8_t longer[512];
     struct fx f;
 
-    (void)state;
-    open_full(&f);
+    open(&f);
     for (size_t i = 0; i < f.n_log; i++) {
         const zo_event *e = &f.log[i];
         for (size_t n = 0; n < e->body_bytes; n++)
@@ -119,19 +151,26 @@ static void a_body_cut_anywhere_or_too_long_is_refused(void **state)
         longer[e->body_bytes] = 0;
         assert_int_equal(check_copy(e, e->body_bytes + 1, longer), ZO_EMALFORMED);
     }
-    const zo_event none = {.seq = 1, .kind = ZO_EVENT_RELEASED};
-    assert_int_equal(zo_event_check(&none, NULL), ZO_EMALFORMED);
     fx_close(&f);
 }
 
-static void a_changed_byte_never_crashes_the_reader(void **state)
+static void a_body_cut_anywhere_or_too_long_is_refused(void **state)
+{
+    const zo_event none = {.seq = 1, .kind = ZO_EVENT_RELEASED};
+
+    (void)state;
+    for (size_t k = 0; k < ZO_LEN(openers); k++)
+        is_refused_cut_or_longer(openers[k]);
+    assert_int_equal(zo_event_check(&none, NULL), ZO_EMALFORMED);
+}
+
+static void reads_changed_bytes(void (*open)(struct fx *))
 {
     uint8_t changed[512];
     struct fx f;
     size_t n_ok = 0, n_bad = 0;
 
-    (void)state;
-    open_full(&f);
+    open(&f);
     for (size_t i = 0; i < f.n_log; i++)
         for (size_t at = 0; at < f.log[i].body_bytes; at++)
             for (unsigned x = 1; x < 256; x++) {
@@ -143,6 +182,13 @@ static void a_changed_byte_never_crashes_the_reader(void **state)
             }
     assert_true(n_ok > 1000 && n_bad > 1000);
     fx_close(&f);
+}
+
+static void a_changed_byte_never_crashes_the_reader(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < ZO_LEN(openers); k++)
+        reads_changed_bytes(openers[k]);
 }
 
 #define REFUSED(event_kind, status, ...)                                                                               \
@@ -183,6 +229,9 @@ static void the_layout_is_the_one_written_down(void **state)
     REFUSED(ZO_EVENT_TOLD, ZO_EMALFORMED, 1, 1, 7, ZO_TRIAL_FAILED, ZO_ORIGIN_IMPORT, 0);
     REFUSED(ZO_EVENT_TOLD, ZO_EMALFORMED, 1, 0x80, 1, 7, ZO_TRIAL_FAILED, 0, 0);
     REFUSED(ZO_EVENT_TOLD, ZO_EMALFORMED, 1, 0x80, 2, 7, ZO_TRIAL_COMPLETE); /* "the last report" without a value */
+    REFUSED(ZO_EVENT_TOLD, ZO_OK, 1, 0x80, 4, 7, ZO_TRIAL_COMPLETE, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f); /* half a gradient */
+    REFUSED(ZO_EVENT_TOLD, ZO_EMALFORMED, 1, 0x80, 4, 7, ZO_TRIAL_COMPLETE, 1, 1, 0, 0, 0, 0, 0, 0, 0xf0, 0x7f); /* infinity */
+    REFUSED(ZO_EVENT_TOLD, ZO_EMALFORMED, 1, 0x80, 8, 7, ZO_TRIAL_COMPLETE); /* a flag that is not ours */
     REFUSED(ZO_EVENT_FORGOTTEN, ZO_EUNSUPPORTED, 1, 5);
     REFUSED((zo_event_kind)99, ZO_EMALFORMED, 1, 5);
 }

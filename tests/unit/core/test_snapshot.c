@@ -265,7 +265,7 @@ static void damage_bundle(const struct fx_store *st, zo_bundle *b, zo_portable1 
 
 static void damage_is_refused_or_bears_use(void **state)
 {
-    static const enum fx_kind kinds[] = {FX_MIXED, FX_OBJECTIVES, FX_FEW_POINTS, FX_MEDIAN, FX_ASHA};
+    static const enum fx_kind kinds[] = {FX_MIXED, FX_OBJECTIVES, FX_FEW_POINTS, FX_MEDIAN, FX_ASHA, FX_GRADIENT};
     zo_portable1 dice = zo_portable1_make(4);
     zo_error err = {0};
 

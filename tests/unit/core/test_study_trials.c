@@ -363,7 +363,7 @@ static void a_spec_is_refused_where_it_is_wrong(void **state)
     bad[12].budget.seconds = -1;
     bad[13].budget.has_target = true, bad[13].budget.target = INFINITY;
     bad[14].parallelism = 0;
-    bad[15].oracle = ZO_ORACLE_GRADIENT;
+    bad[15].oracle = ZO_ORACLE_PREFERENCE;
     for (size_t i = 0; i < ZO_LEN(bad); i++) {
         zo_events ev = {0};
         zo_study *s = NULL;
