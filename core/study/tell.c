@@ -82,7 +82,7 @@ static zo_status gradients_check(const zo_study *s, const struct rec_told *r, zo
         size_t given = 0;
 
         for (size_t i = 0; row && i < s->n; i++) {
-            given += !isnan(row[i]);
+            given += isnan(row[i]) ? 0 : 1;
             if (isinf(row[i]))
                 return gradient_refuse(s->names[j], err, "derivatives are finite");
         }

@@ -81,7 +81,8 @@ typedef struct zo_told {
     const double *f;             /* [n_objectives], to be minimized (maximization arrives negated), finite */
     const double *g;             /* [n_constraints], <= 0 is feasible */
     const double *f_stderr;      /* [n_objectives] or NULL; NaN where unknown */
-    const double *df, *dg;       /* gradient oracle: [n_objectives][n], [n_constraints][n] along the unit cube, to be minimized; else NULL */
+    const double *df, *dg;       /* gradient oracle: [n_objectives][n], [n_constraints][n] along the unit cube, of f and g as told here. df is
+                                  * finite, a row of dg that was not told is NaN. NULL: not told, also of stopped trials that have f */
 } zo_told;
 
 typedef struct zo_solver {
