@@ -8,6 +8,8 @@
 #include <cmocka.h>
 #include "fault/fault.h"
 
+uint32_t bed_oracle = ZO_ORACLE_VALUE;
+
 /* ---- problems ---- */
 
 static zo_space *open_space(const zo_param_spec *params, size_t n)
@@ -50,12 +52,12 @@ bool bed_open(struct bed *b, const zo_solver *s, enum bed_kind kind, size_t n, u
 {
     const zo_param_spec box = {.name = "x", .type = ZO_VECTOR, .size = n, .low = -5, .high = 5};
 
-    *b = (struct bed){.problem = {.n_objectives = 1, .oracle = ZO_ORACLE_VALUE, .parallelism = 1, .seed = seed}};
+    *b = (struct bed){.problem = {.n_objectives = 1, .oracle = bed_oracle, .parallelism = 1, .seed = seed}};
     switch (kind) {
     case BED_BOX:
         break;
     case BED_MIXED:
-        if (!(s->traits & (ZO_TRAIT_LEVELS | ZO_TRAIT_CATEGORY)))
+        if (!(s->traits & (ZO_TRAIT_LEVELS | ZO_TRAIT_CATEGORY)) || bed_oracle == ZO_ORACLE_GRADIENT)
             return false;
         break;
     case BED_CONSTRAINED:
@@ -216,6 +218,20 @@ static zo_status act_tell(struct life *l, void *arg, zo_error *err)
     return zo_solver_run_tell(l->run, arg, err);
 }
 
+/* Derivatives of both objectives and both constraints: [2][n] each. */
+static void differentiate(size_t n, const double *x, double *df, double *dg)
+{
+    memset(df, 0, 2 * n * sizeof *df);
+    memset(dg, 0, 2 * n * sizeof *dg);
+    for (size_t i = 0; i < n; i++)
+        df[i] = 2 * (x[i] - 0.3 - 0.05 * (double)(i % 3));
+    if (n == 0)
+        return;
+    df[n] = 1;
+    dg[0] = -1;
+    dg[2 * n - 1] = 1;
+}
+
 static bool tell(struct life *l, uint64_t number, zo_outcome outcome, bool has_values, const double *x,
                  const void *memo, bool own, uint64_t fault)
 {
@@ -233,9 +249,21 @@ static bool tell(struct life *l, uint64_t number, zo_outcome outcome, bool has_v
         .f = valued ? f : NULL,
         .g = valued && l->problem->n_constraints ? g : NULL,
     };
+    const bool slopes = valued && l->problem->oracle == ZO_ORACLE_GRADIENT;
+    double *df = must_alloc(2 * n, sizeof *df), *dg = must_alloc(2 * n, sizeof *dg);
     zo_told copy = t;
-    const bool struck = armed(fault, act_tell, l, &copy);
 
+    differentiate(n, x, df, dg);
+    if (slopes && (outcome == ZO_TOLD_COMPLETE || number % 2)) /* a stopped trial may have them */
+        copy.df = df;
+    if (slopes && l->problem->n_constraints && number % 3) /* and constraints' come as they come */
+        copy.dg = dg;
+    if (number % 3 == 1)
+        for (size_t i = 0; i < n; i++)
+            dg[i] = NAN;
+    const bool struck = armed(fault, act_tell, l, &copy);
+    free(df);
+    free(dg);
     if (outcome == ZO_TOLD_COMPLETE && f[0] < l->best)
         l->best = f[0];
     return struck;

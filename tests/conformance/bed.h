@@ -18,7 +18,9 @@ struct bed {
     zo_space *space; /* NULL without dimensions */
     zo_problem problem;
 };
-/* False if the solver's traits don't allow the kind. */
+/* What the problems' clients answer, one ZO_ORACLE_ bit: VALUE, or GRADIENT with the true derivatives. */
+extern uint32_t bed_oracle;
+/* False if the solver's traits don't allow the kind, or the oracle does not. */
 bool bed_open(struct bed *b, const zo_solver *s, enum bed_kind kind, size_t n, uint64_t seed);
 void bed_close(struct bed *b);
 

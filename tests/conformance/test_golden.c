@@ -1,6 +1,7 @@
 /* Golden traces: a solver that proposes other points must have risen in version, else logs of users no longer replay.
  * The trace is not a judge of quality. It is compared with a tolerance, since low bits are the processor's.
- * ZEROTH_GOLDEN=write in the environment renews tests/golden/<solver>.txt. */
+ * ZEROTH_GOLDEN=write in the environment renews tests/golden/<solver>.txt, and <solver>.gradient.txt of those that take
+ * gradients beside values. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,7 +73,8 @@ void asks_are_those_of_the_version(void **state)
     if (!has_core(l.run)) {
         script_mixed(&script, OPS, 1100);
         life_play(&l, &script, 0, script.n);
-        snprintf(path, sizeof path, "tests/golden/%s.txt", subject->name);
+        const bool second = bed_oracle == ZO_ORACLE_GRADIENT && subject->oracles & ZO_ORACLE_VALUE;
+        snprintf(path, sizeof path, "tests/golden/%s%s.txt", subject->name, second ? ".gradient" : "");
         FILE *f = fopen(path, renew ? "w" : "r");
         if (f == NULL)
             fail_msg("%s cannot be opened: a new solver's trace is made with ZEROTH_GOLDEN=write", path);

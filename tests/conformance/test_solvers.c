@@ -1,4 +1,5 @@
-/* What every solver of the registry must do: test_conformance_solvers NAME. */
+/* What every solver of the registry must do: test_conformance_solvers NAME, and with "gradient" after it once more for
+ * those that take gradients beside values. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,6 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 #include "conformance/tests.h"
+
+enum { SKIPPED = 77 };
 
 const zo_solver *subject;
 
@@ -413,9 +416,15 @@ int main(int argc, char **argv)
         cmocka_unit_test(asks_are_those_of_the_version),
     };
 
-    if (argc != 2 || (subject = zo_solver_find(argv[1])) == NULL) {
-        fprintf(stderr, "usage: %s SOLVER (one of the registry)\n", argv[0]);
+    const bool gradients = argc == 3 && strcmp(argv[2], "gradient") == 0;
+
+    if ((argc != 2 && !gradients) || (subject = zo_solver_find(argv[1])) == NULL) {
+        fprintf(stderr, "usage: %s SOLVER (one of the registry) [gradient]\n", argv[0]);
         return 2;
     }
+    if (gradients && (~subject->oracles & (ZO_ORACLE_VALUE | ZO_ORACLE_GRADIENT)))
+        return SKIPPED;
+    if (gradients || !(subject->oracles & ZO_ORACLE_VALUE))
+        bed_oracle = ZO_ORACLE_GRADIENT;
     return cmocka_run_group_tests_name(argv[1], tests, NULL, NULL);
 }
