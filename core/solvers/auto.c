@@ -152,6 +152,8 @@ const zo_solver zo_solver_auto = {
     .version = 1,
     .summary = "chooses one of the others for the problem, and says which and why",
     .reference = "the rule is in core/solvers/auto.c",
+    .complexity = "that of the solver that runs",
+    .advice = "always, unless you know better",
     .oracles = ZO_ORACLE_VALUE | ZO_ORACLE_STEPS | ZO_ORACLE_GRADIENT,
     .traits = ZO_TRAIT_LEVELS | ZO_TRAIT_CATEGORY | ZO_TRAIT_CONDITIONAL | ZO_TRAIT_CONSTRAINTS | ZO_TRAIT_LINEAR |
               ZO_TRAIT_OBJECTIVES | ZO_TRAIT_NOISE | ZO_TRAIT_PARALLEL,

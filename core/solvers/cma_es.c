@@ -88,6 +88,8 @@ const zo_solver zo_solver_cma_es = {
         "evolution strategy that learns scale and correlation; active, with restarts; integers and categories included",
     .reference = "Hansen, The CMA Evolution Strategy: A Tutorial, arXiv:1604.00772; Hamano et al., CatCMA with Margin, "
                  "arXiv:2504.07884",
+    .complexity = "O(n^2) an ask, O(n^3 / population) a tell; O(n) with a diagonal covariance",
+    .advice = "rugged, ill-conditioned or mixed problems with more than some 100 trials a dimension",
     .oracles = ZO_ORACLE_VALUE | ZO_ORACLE_STEPS,
     .traits = ZO_TRAIT_LEVELS | ZO_TRAIT_CATEGORY | ZO_TRAIT_CONDITIONAL | ZO_TRAIT_CONSTRAINTS | ZO_TRAIT_LINEAR |
               ZO_TRAIT_NOISE | ZO_TRAIT_PARALLEL,

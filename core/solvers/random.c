@@ -41,6 +41,8 @@ const zo_solver zo_solver_random = {
     .version = 1,
     .summary = "independent uniform points; the baseline",
     .reference = "Bergstra and Bengio, Random search for hyper-parameter optimization, JMLR 13, 2012",
+    .complexity = "O(n) an ask",
+    .advice = "a baseline, and spaces of any kind",
     .oracles = ZO_ORACLE_VALUE | ZO_ORACLE_STEPS | ZO_ORACLE_GRADIENT,
     .traits = ZO_TRAIT_LEVELS | ZO_TRAIT_CATEGORY | ZO_TRAIT_CONDITIONAL | ZO_TRAIT_CONSTRAINTS | ZO_TRAIT_LINEAR |
               ZO_TRAIT_OBJECTIVES | ZO_TRAIT_NOISE | ZO_TRAIT_PARALLEL,

@@ -173,6 +173,8 @@ const zo_solver zo_solver_sobol = {
     .summary = "even coverage by an Owen-scrambled low-discrepancy sequence",
     .reference = "Joe and Kuo, SIAM J. Sci. Comput. 30(5), 2008, doi:10.1137/070709359; "
                  "Owen, J. Complexity 14(4), 1998, doi:10.1006/jcom.1998.0487",
+    .complexity = "O(n) an ask",
+    .advice = "even coverage: a first look, or many parallel trials at once",
     .oracles = ZO_ORACLE_VALUE | ZO_ORACLE_STEPS | ZO_ORACLE_GRADIENT,
     .traits = ZO_TRAIT_LEVELS | ZO_TRAIT_CATEGORY | ZO_TRAIT_CONDITIONAL | ZO_TRAIT_CONSTRAINTS | ZO_TRAIT_LINEAR |
               ZO_TRAIT_OBJECTIVES | ZO_TRAIT_NOISE | ZO_TRAIT_PARALLEL,

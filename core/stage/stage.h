@@ -4,8 +4,8 @@
  *
  * Speculative points are handed out when every wanted one is out: the next stage may need them. A point of a new stage
  * that the stage before had already handed out, bit for bit, takes over the answer, or goes on waiting for it. A trial
- * that was abandoned is handed out again, under a new number. A point told from outside answers an open slot that has the
- * same bits. No allocation after init. */
+ * that was abandoned is handed out again, under a new number. A point told from outside answers an open slot that has
+ * the same bits. No allocation after init. */
 #ifndef ZO_STAGE_H
 #define ZO_STAGE_H
 
@@ -38,7 +38,7 @@ typedef struct zo_stage {
     const char *const *labels; /* [n_labels] lent */
     size_t n_labels;
     stage_slots now, last;
-    size_t n_left;             /* wanted and not answered yet */
+    size_t n_left; /* wanted and not answered yet */
     uint64_t next_ticket;
     uint64_t n_failed; /* points without a value in a row */
 } zo_stage;
@@ -56,8 +56,8 @@ void zo_stage_fini(zo_stage *s);
 
 /* A new, empty stage. */
 void zo_stage_begin(zo_stage *s);
-/* Add a wanted point; x is copied, clipped to the cube. Returns its slot: 0, 1, 2 ... in the order of adding. All wanted
- * points come before the first speculative one. */
+/* Add a wanted point; x is copied, clipped to the cube. Returns its slot: 0, 1, 2 ... in the order of adding. All
+ * wanted points come before the first speculative one. */
 size_t zo_stage_add(zo_stage *s, const double *x, uint32_t label, double predicted);
 /* Add a speculative one; false when there is no room. */
 bool zo_stage_speculate(zo_stage *s, const double *x, uint32_t label, double predicted);

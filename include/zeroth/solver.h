@@ -38,7 +38,9 @@ enum { ZO_TRAIT_LEVELS = 1 << 0,       /* int, ordinal, bool, stepped */
        ZO_TRAIT_CONSTRAINTS = 1 << 3,  /* outcome constraints */
        ZO_TRAIT_LINEAR = 1 << 4,       /* linear constraints (by the space's repair) */
        ZO_TRAIT_OBJECTIVES = 1 << 5,   /* several */
-       ZO_TRAIT_NOISE = 1 << 6, ZO_TRAIT_PARALLEL = 1 << 7 };
+       ZO_TRAIT_NOISE = 1 << 6,
+       ZO_TRAIT_PARALLEL = 1 << 7,     /* several trials out at once; it may wait for answers when a whole stage of its method is out */
+       ZO_TRAIT_DETERMINISTIC = 1 << 8 /* no need of a study: the first asks, up to a restart, do not depend on the seed */ };
 typedef enum zo_cost { ZO_COST_CHEAP /* < 1 ms an ask */, ZO_COST_MODEL /* may take longer: long lane, ask-ahead */ } zo_cost;
 
 typedef struct zo_problem {
@@ -87,6 +89,8 @@ typedef struct zo_told {
 
 typedef struct zo_solver {
     const char *name, *summary, *reference;
+    const char *complexity;      /* cost law of an ask and its tell, and of memory: "O(n^2), every n+1 trials O(n^3)" */
+    const char *advice;          /* when to pick it, against its neighbours, in one sentence */
     uint32_t version;            /* rises whenever the same seed and tells give other asks */
     uint32_t oracles, traits;
     zo_cost cost;

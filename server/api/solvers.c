@@ -6,8 +6,8 @@
 
 static const char *const oracle_names[] = {"value",       "steps",      "gradient", "hessian_vector",
                                            "directional", "preference", "denoiser", "score"};
-static const char *const trait_names[] = {"levels", "category",   "conditional", "constraints",
-                                          "linear", "objectives", "noise",       "parallel"};
+static const char *const trait_names[] = {"levels",     "category", "conditional", "constraints",  "linear",
+                                          "objectives", "noise",    "parallel",    "deterministic"};
 
 static void put_bits(uint32_t bits, const char *const *names, size_t n, zo_json *w)
 {
@@ -63,6 +63,8 @@ static void put_solver(const zo_solver *s, zo_json *w)
     zo_json_key_u64(w, "version", s->version);
     zo_json_key_string(w, "summary", s->summary);
     zo_json_key_string(w, "reference", s->reference);
+    zo_json_key_string(w, "complexity", s->complexity);
+    zo_json_key_string(w, "advice", s->advice);
     zo_json_key(w, "oracles");
     put_bits(s->oracles, oracle_names, ZO_LEN(oracle_names), w);
     zo_json_key(w, "traits");

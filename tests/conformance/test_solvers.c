@@ -21,6 +21,7 @@ static void the_definition_is_complete(void **state)
     assert_true(strlen(subject->name) > 0 &&
                 strspn(subject->name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(subject->name));
     assert_true(strlen(subject->summary) > 0 && strlen(subject->reference) > 0);
+    assert_true(strlen(subject->complexity) > 0 && strlen(subject->advice) > 0);
     assert_true(subject->version >= 1 && subject->oracles != 0 && subject->state_bytes > 0);
     assert_non_null(subject->init);
     assert_non_null(subject->ask);
