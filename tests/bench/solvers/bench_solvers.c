@@ -8,7 +8,7 @@
 #include "print.h"
 
 static const char usage[] = "usage: bench_solvers --solver NAME[,OPTION=VALUE]... [--solver ...]\n"
-                            "  --suite NAME        bbob (the default)\n"
+                            "  --suite NAME        bbob (the default), constrained, more-wild, noisy\n"
                             "  --dims LIST         2,5,10,20 (the default)\n"
                             "  --functions LIST    1-24, 1,8,15 ...: all by default\n"
                             "  --instances A-B     101-105 by default: tune on those above 100, judge on 1-15\n"
@@ -282,6 +282,10 @@ int main(int argc, char **argv)
     if (table.n_entries == 0)
         die("nothing to run", "no such function");
     bed_print_shares(c, &table);
+    if (c->suite->n_of != NULL)
+        bed_print_profiles(c, &table);
+    bed_print_feasible(c, &table);
+    bed_print_better(c, &table);
     bed_print_cpu(c, &table);
     if (k.speedup > 0) {
         bed_print_shares(c, &many);

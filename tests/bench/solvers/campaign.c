@@ -53,6 +53,7 @@ static void run_entry(const struct bed_campaign *c, struct bed_entry *e, struct 
     if (bed_problem_open(&p, c->suite, e->f, e->instance, e->n)) {
         e->unit = p.unit;
         e->n_targets = p.n_targets;
+        e->f_best = p.f_best;
         bed_drive(&setup, &p, (uint64_t)c->budget * p.unit, &e->result, cpu);
     } else {
         e->result.end = BED_FAILED;

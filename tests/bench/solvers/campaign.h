@@ -33,6 +33,7 @@ struct bed_entry {
     size_t solver;
     unsigned f, instance, slots;
     size_t n, unit, n_targets;
+    double f_best; /* least value known; the result may be below only where the suite's is not proved */
     struct bed_result result;
 };
 struct bed_table {

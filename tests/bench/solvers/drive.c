@@ -1,5 +1,6 @@
 #include "drive.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,26 +32,38 @@ struct drive {
     bool done, failed;
 };
 
-uint64_t bed_seed(uint64_t seed, const struct bed_problem *p)
+/* One vector where the box is a cube, else a number a coordinate. */
+static zo_space *open_space(const struct bed_problem *p)
 {
-    const uint64_t key = (uint64_t)p->f << 40 | (uint64_t)p->instance << 16 | p->n;
-
-    return zo_portable1_u64_at(seed, key) >> 11;
-}
-
-zo_space *bed_space(const struct bed_problem *p)
-{
-    const zo_param_spec x = {.name = "x",
-                             .type = ZO_VECTOR,
-                             .size = p->n,
-                             .low = p->low,
-                             .high = p->high,
-                             .has_default = p->x0 != NULL,
-                             .default_value = {.kind = ZO_NUMBERS, .numbers = p->x0, .n_numbers = p->n}};
-    const zo_space_spec spec = {.params = &x, .n_params = 1};
+    const size_t n = p->n;
+    zo_param_spec *params = zo_calloc(n, sizeof *params);
+    char(*names)[24] = zo_calloc(n, sizeof *names);
     zo_space *space = NULL;
+    bool cube = true;
 
-    return zo_space_new(&spec, &space, NULL) == ZO_OK ? space : NULL;
+    if (params == NULL || names == NULL)
+        goto done;
+    for (size_t i = 0; i < n; i++) {
+        snprintf(names[i], sizeof names[i], "x%zu", i);
+        params[i] = (zo_param_spec){.name = names[i], .type = ZO_FLOAT, .low = p->low[i], .high = p->high[i]};
+        if (p->x0 != NULL) {
+            params[i].has_default = true;
+            params[i].default_value = (zo_scalar){.kind = ZO_NUMBER, .number = p->x0[i]};
+        }
+        cube = cube && p->low[i] == p->low[0] && p->high[i] == p->high[0];
+    }
+    if (cube) {
+        params[0].name = "x";
+        params[0].type = ZO_VECTOR;
+        params[0].size = n;
+        params[0].default_value = (zo_scalar){.kind = ZO_NUMBERS, .numbers = p->x0, .n_numbers = n};
+    }
+    const zo_space_spec spec = {.params = params, .n_params = cube ? 1 : n};
+    zo_space_new(&spec, &space, NULL);
+done:
+    zo_free(params);
+    zo_free(names);
+    return space;
 }
 
 void bed_note(struct bed_result *r, const struct bed_problem *p, const struct bed_answer *a)
@@ -100,7 +113,7 @@ static bool open_drive(struct drive *d)
     zo_error err = {.message = "out of memory"};
 
     d->reading_us = cpu_reading_us();
-    d->space = bed_space(d->p);
+    d->space = open_space(d->p);
     d->x0 = d->p->x0 != NULL ? zo_calloc(d->p->n, sizeof(double)) : NULL;
     if (d->space == NULL || (d->p->x0 != NULL && d->x0 == NULL)) {
         fail(d, "open", &err);
@@ -194,14 +207,16 @@ static void tell(struct drive *d, const struct flight *t, zo_told told)
 static void evaluate(struct drive *d, const struct flight *t)
 {
     struct bed_answer a = {.g = d->g};
-    zo_rng noise = zo_rng_make(d->problem.seed, ZO_PURPOSE_REPAIR, t->number);
 
     zo_space_from_unit(d->space, t->u, d->v);
-    d->p->suite->eval(d->p, &noise, d->v, &a);
+    bed_problem_eval(d->p, d->problem.seed, t->number, d->v, &a);
     bed_note(d->r, d->p, &a);
     a.f += 0.0; /* no negative zero, as the engine has it */
-    tell(d, t,
-         (zo_told){.outcome = ZO_TOLD_COMPLETE, .has_values = true, .feasible = a.feasible, .f = &a.f, .g = d->g});
+    if (isfinite(a.f))
+        tell(d, t,
+             (zo_told){.outcome = ZO_TOLD_COMPLETE, .has_values = true, .feasible = a.feasible, .f = &a.f, .g = d->g});
+    else
+        tell(d, t, (zo_told){.outcome = ZO_TOLD_FAILED});
 }
 
 static void swap(struct flight *a, struct flight *b)

@@ -34,10 +34,6 @@ struct bed_result {
     char message[128]; /* of BED_FAILED */
 };
 
-/* The seed of a run: the study's own, so that any driver makes the same one. Below 2^53. */
-uint64_t bed_seed(uint64_t seed, const struct bed_problem *p);
-/* The search space: one vector parameter "x". NULL: out of memory. */
-zo_space *bed_space(const struct bed_problem *p);
 /* Note an evaluated point. */
 void bed_note(struct bed_result *r, const struct bed_problem *p, const struct bed_answer *a);
 

@@ -83,6 +83,55 @@ void bed_print_shares(const struct bed_campaign *c, const struct bed_table *t)
     }
 }
 
+/* Data profiles: a column a target, where a suite has few. */
+static void print_profile(const struct bed_campaign *c, const struct bed_table *t, size_t solver)
+{
+    printf("%s: solved within budget, a column a target\n", c->solvers[solver].label);
+    for (const unsigned *b = c->suite->budgets; *b > 0 && *b <= c->budget; b++) {
+        printf("%12u", *b);
+        for (size_t k = 0; k < t->entries[0].n_targets; k++) {
+            size_t n = 0, solved = 0;
+            for (size_t i = 0; i < t->n_entries; i++) {
+                const struct bed_entry *e = &t->entries[i];
+                n += e->solver == solver;
+                solved += e->solver == solver && e->result.hit_evals[k] > 0 && e->result.hit_evals[k] <= *b * e->unit;
+            }
+            printf("  %.3f", (double)solved / (double)n);
+        }
+        printf("\n");
+    }
+}
+
+void bed_print_profiles(const struct bed_campaign *c, const struct bed_table *t)
+{
+    printf("\n");
+    for (size_t s = 0; s < c->n_solvers; s++)
+        print_profile(c, t, s);
+}
+
+void bed_print_feasible(const struct bed_campaign *c, const struct bed_table *t)
+{
+    for (size_t s = 0; s < c->n_solvers; s++) {
+        size_t n = 0, feasible = 0;
+        for (size_t i = 0; i < t->n_entries; i++) {
+            n += t->entries[i].solver == s;
+            feasible += t->entries[i].solver == s && t->entries[i].result.feasible;
+        }
+        if (feasible < n)
+            printf("%s: %zu of %zu runs end with a feasible point\n", c->solvers[s].label, feasible, n);
+    }
+}
+
+void bed_print_better(const struct bed_campaign *c, const struct bed_table *t)
+{
+    for (size_t k = 0; k < t->n_entries; k++) {
+        const struct bed_entry *e = &t->entries[k];
+        if (e->result.feasible && e->result.best < e->f_best - 1e-9 * fabs(e->f_best) - 1e-20)
+            printf("%s f%u: %.17g is better than the best known, %.17g\n", c->suite->name, e->f, e->result.best,
+                   e->f_best);
+    }
+}
+
 void bed_print_cpu(const struct bed_campaign *c, const struct bed_table *t)
 {
     printf("\nCPU us per ask+tell\n%-24s     n      mean    median       p99\n", "");
@@ -146,13 +195,16 @@ bool bed_write_csv(const char *path, const struct bed_campaign *c, const struct 
 
     if (out == NULL)
         return false;
-    fprintf(out, "solver,suite,f,n,instance,seed,slots,unit,target,evals,rounds\n");
+    fprintf(out, "solver,suite,f,n,instance,seed,slots,unit,target,evals,rounds,best\n");
     for (size_t k = 0; k < t->n_entries; k++) {
         const struct bed_entry *e = &t->entries[k];
+        char best[32] = "";
+        if (e->result.feasible)
+            snprintf(best, sizeof best, "%.17g", e->result.best);
         for (size_t i = 0; i < e->n_targets; i++)
-            fprintf(out, "\"%s\",%s,%u,%zu,%u,%" PRIu64 ",%u,%zu,%zu,%" PRIu32 ",%" PRIu32 "\n",
+            fprintf(out, "%s,%s,%u,%zu,%u,%" PRIu64 ",%u,%zu,%zu,%" PRIu32 ",%" PRIu32 ",%s\n",
                     c->solvers[e->solver].label, c->suite->name, e->f, e->n, e->instance, c->seed, e->slots, e->unit, i,
-                    e->result.hit_evals[i], e->result.hit_rounds[i]);
+                    e->result.hit_evals[i], e->result.hit_rounds[i], best);
     }
     return fclose(out) == 0;
 }

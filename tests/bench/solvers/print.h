@@ -9,6 +9,12 @@
 double bed_share(const struct bed_campaign *c, const struct bed_table *t, size_t solver, size_t dim, int group,
                  unsigned f, unsigned budget);
 void bed_print_shares(const struct bed_campaign *c, const struct bed_table *t);
+/* Share of the problems that reach each target: for suites of few targets. */
+void bed_print_profiles(const struct bed_campaign *c, const struct bed_table *t);
+/* Where not all runs found a feasible point. */
+void bed_print_feasible(const struct bed_campaign *c, const struct bed_table *t);
+/* Values below those known so far, which the suite's table of best values should then hold. */
+void bed_print_better(const struct bed_campaign *c, const struct bed_table *t);
 void bed_print_cpu(const struct bed_campaign *c, const struct bed_table *t);
 /* Runs that ended early, grouped. */
 void bed_print_ends(const struct bed_campaign *c, const struct bed_table *t);
