@@ -22,18 +22,20 @@ static double *new_vector(size_t n)
     return x;
 }
 
-zo_status zo_cma_gauss_init(cma_gauss *g, size_t n, bool diagonal, zo_error *err)
+zo_status zo_cma_gauss_init(cma_gauss *g, size_t n, cma_shape shape, zo_error *err)
 {
     double **const vectors[] = {&g->m, &g->A, &g->p_sigma, &g->p_c, &g->D, &g->z, &g->y, &g->u};
     zo_status rc;
 
     g->n = n;
     g->ld = zo_mat_ld(n);
-    g->diagonal = diagonal;
+    g->shape = shape;
     for (size_t i = 0; i < ZO_LEN(vectors); i++)
         if ((*vectors[i] = new_vector(g->ld)) == NULL)
             return zo_fail_nomem(err);
-    if (n == 0 || diagonal)
+    if (shape == CMA_LOW_RANK && (rc = zo_cma_low_rank_init(&g->low, n, err)) != ZO_OK)
+        return rc;
+    if (n == 0 || shape != CMA_FULL)
         return zo_mat_init(&g->C, n, 1, err);
     if ((rc = zo_mat_init(&g->C, n, n, err)) != ZO_OK || (rc = zo_mat_init(&g->B, n, n, err)) != ZO_OK ||
         (rc = zo_mat_init(&g->T, n, n, err)) != ZO_OK)
@@ -53,25 +55,38 @@ void zo_cma_gauss_fini(cma_gauss *g)
     zo_mat_fini(&g->C);
     zo_mat_fini(&g->B);
     zo_mat_fini(&g->T);
+    zo_cma_low_rank_fini(&g->low);
+}
+
+zo_status zo_cma_gauss_reserve(cma_gauss *g, size_t mu, zo_error *err)
+{
+    return g->shape == CMA_LOW_RANK ? zo_cma_low_rank_reserve(&g->low, mu, err) : ZO_OK;
 }
 
 static void factor(cma_gauss *g)
 {
-    for (size_t j = 0; j < g->n && !g->diagonal; j++)
+    for (size_t j = 0; j < g->n && g->shape == CMA_FULL; j++)
         for (size_t i = 0; i < g->n; i++)
             g->T.a[i + j * g->ld] = g->B.a[i + j * g->ld] * g->D[j];
+}
+
+static double *variance(cma_gauss *g, size_t i)
+{
+    return g->C.a + (g->shape == CMA_FULL ? i + i * g->ld : i);
 }
 
 static void forget_shape(cma_gauss *g)
 {
     memset(g->C.a, 0, g->C.ld * g->C.cols * sizeof *g->C.a);
-    if (!g->diagonal && g->n > 0)
+    if (g->shape == CMA_FULL && g->n > 0)
         memset(g->B.a, 0, g->B.ld * g->n * sizeof *g->B.a);
     for (size_t i = 0; i < g->n; i++) {
-        g->C.a[g->diagonal ? i : i + i * g->ld] = g->D[i] = 1;
-        if (!g->diagonal)
+        *variance(g, i) = g->D[i] = 1;
+        if (g->shape == CMA_FULL)
             g->B.a[i + i * g->ld] = 1;
     }
+    if (g->shape == CMA_LOW_RANK)
+        zo_cma_low_rank_start(&g->low);
     memset(g->p_sigma, 0, g->ld * sizeof *g->p_sigma);
     memset(g->p_c, 0, g->ld * sizeof *g->p_c);
     factor(g);
@@ -106,11 +121,18 @@ static void times(const zo_mat *M, const double *x, double *y)
 void zo_cma_gauss_sample(cma_gauss *g, zo_rng *rng, double *v)
 {
     zo_rng_normals(rng, g->n, g->z);
-    if (g->diagonal)
+    switch (g->shape) {
+    case CMA_FULL:
+        times(&g->T, g->z, g->y);
+        break;
+    case CMA_DIAGONAL:
         for (size_t i = 0; i < g->n; i++)
             g->y[i] = g->D[i] * g->z[i];
-    else
-        times(&g->T, g->z, g->y);
+        break;
+    case CMA_LOW_RANK:
+        zo_cma_low_rank_color(&g->low, g->D, g->z, g->y);
+        break;
+    }
     for (size_t i = 0; i < g->n; i++)
         v[i] = g->m[i] + g->sigma * g->A[i] * g->y[i];
 }
@@ -125,24 +147,39 @@ void zo_cma_gauss_step(const cma_gauss *g, const double *v, double *y)
         y[i] = 0;
 }
 
+/* u = B' y */
+static void times_transposed(const zo_mat *B, const double *y, double *u)
+{
+    if (B->cols > SMALL)
+        zo_gemv(true, 1, B, y, 0, u);
+    else
+        for (size_t j = 0; j < B->cols; j++)
+            u[j] = lanes_dot(B->ld, B->a + j * B->ld, y);
+}
+
 void zo_cma_gauss_whiten(const cma_gauss *g, const double *y, double *u)
 {
-    if (g->diagonal)
-        memcpy(u, y, g->ld * sizeof *u);
-    else if (g->n > SMALL)
-        zo_gemv(true, 1, &g->B, y, 0, u);
-    else
-        for (size_t j = 0; j < g->n; j++)
-            u[j] = lanes_dot(g->ld, g->B.a + j * g->ld, y);
-    for (size_t i = 0; i < g->n; i++)
-        u[i] /= g->D[i];
+    switch (g->shape) {
+    case CMA_FULL:
+        times_transposed(&g->B, y, u);
+        for (size_t i = 0; i < g->n; i++)
+            u[i] /= g->D[i];
+        break;
+    case CMA_DIAGONAL:
+        for (size_t i = 0; i < g->n; i++)
+            u[i] = y[i] / g->D[i];
+        break;
+    case CMA_LOW_RANK:
+        zo_cma_low_rank_whiten(&g->low, g->D, y, u);
+        break;
+    }
     for (size_t i = g->n; i < g->ld; i++)
         u[i] = 0;
 }
 
 void zo_cma_gauss_whiten_all(const cma_gauss *g, const zo_mat *Y, zo_mat *U)
 {
-    if (g->diagonal || g->n <= SMALL) {
+    if (g->shape != CMA_FULL || g->n <= SMALL) {
         for (size_t k = 0; k < Y->cols; k++)
             zo_cma_gauss_whiten(g, Y->a + k * Y->ld, U->a + k * U->ld);
         return;
@@ -158,10 +195,10 @@ static bool step_size_path(cma_gauss *g, const cma_params *p, const double *u_me
 {
     const double c = p->c_sigma, n = (double)g->n;
 
-    if (g->diagonal)
-        memcpy(g->z, u_mean, g->ld * sizeof *g->z);
-    else
+    if (g->shape == CMA_FULL)
         times(&g->B, u_mean, g->z);
+    else
+        memcpy(g->z, u_mean, g->ld * sizeof *g->z);
     lanes_scale(g->ld, 1 - c, g->p_sigma);
     lanes_axpy(g->ld, sqrt(c * (2 - c) * p->mu_eff), g->z, g->p_sigma);
     g->g++;
@@ -205,6 +242,24 @@ static void add_outer_diagonal(cma_gauss *g, const cma_params *p, double decay, 
             c[i] += p->c_mu * w[k] * Y->a[i + k * Y->ld] * Y->a[i + k * Y->ld];
 }
 
+static void add_outer(cma_gauss *g, const cma_params *p, double decay, zo_mat *Y, const double *w)
+{
+    switch (g->shape) {
+    case CMA_FULL:
+        if (g->n > SMALL)
+            add_outer_large(g, p, decay, Y, w);
+        else
+            add_outer_small(g, p, decay, Y, w);
+        break;
+    case CMA_DIAGONAL:
+        add_outer_diagonal(g, p, decay, Y, w);
+        break;
+    case CMA_LOW_RANK:
+        zo_cma_low_rank_update(&g->low, p, decay, Y, w, g->p_c, g->D, g->C.a);
+        break;
+    }
+}
+
 /* Negative weights act along unit directions of the metric: C cannot lose more than it has. Returns the decay that
  * keeps C's expectation under random ranking; w_out [lambda] in the scratch of the caller. */
 static double active_weights(const cma_gauss *g, const cma_params *p, const zo_mat *U, const double *w, double *w_out)
@@ -239,14 +294,12 @@ void zo_cma_gauss_update(cma_gauss *g, const cma_params *p, zo_mat *Y, const zo_
     lanes_scale(g->ld, 1 - c, g->p_c);
     if (!stalled)
         lanes_axpy(g->ld, sqrt(c * (2 - c) * p->mu_eff), y_mean, g->p_c);
-    if (g->diagonal)
-        add_outer_diagonal(g, p, decay, Y, scratch);
-    else if (g->n > SMALL)
-        add_outer_large(g, p, decay, Y, scratch);
-    else
-        add_outer_small(g, p, decay, Y, scratch);
+    add_outer(g, p, decay, Y, scratch);
     const double length = sqrt(lanes_dot(g->ld, g->p_sigma, g->p_sigma));
-    g->sigma *= exp(fmin(1, p->c_sigma / p->d_sigma * (length / p->chi - 1)));
+    const double change = fmin(1, p->c_sigma / p->d_sigma * (length / p->chi - 1));
+    g->sigma *= exp(change);
+    if (g->shape == CMA_LOW_RANK)
+        zo_cma_low_rank_adapt(&g->low, p, change, g->g, g->D, g->C.a);
 }
 
 static void reset_shape(cma_gauss *g)
@@ -271,7 +324,7 @@ static void take_roots(cma_gauss *g)
     }
     for (size_t i = 0; i < g->n; i++) {
         g->D[i] = sqrt(g->D[i] + lift);
-        g->C.a[g->diagonal ? i : i + i * g->ld] += lift;
+        *variance(g, i) += lift;
     }
     factor(g);
 }
@@ -290,7 +343,7 @@ static bool eigenvalues(cma_gauss *g)
 {
     if (!is_finite(g->C.a, g->C.ld * g->C.cols))
         return false;
-    if (g->diagonal)
+    if (g->shape == CMA_DIAGONAL)
         memcpy(g->D, g->C.a, g->n * sizeof *g->D);
     else if (g->n <= SMALL)
         return zo_cma_eigh(&g->C, &g->B, g->D, g->work, NULL) == ZO_OK;
@@ -299,24 +352,46 @@ static bool eigenvalues(cma_gauss *g)
     return true;
 }
 
+/* Fold the excess of sigma into C, before it overflows. */
+static void fold(cma_gauss *g)
+{
+    const double excess = g->sigma / g->sigma0;
+
+    if (excess <= 1e9)
+        return;
+    for (size_t j = 0; j < g->C.cols; j++)
+        lanes_scale(g->C.ld, excess * excess, g->C.a + j * g->C.ld);
+    lanes_scale(g->ld, excess, g->p_c);
+    g->sigma = g->sigma0;
+}
+
+static bool scales_are_sound(const cma_gauss *g)
+{
+    for (size_t i = 0; i < g->n; i++)
+        if (!(g->D[i] >= SCALE_LOW && g->D[i] <= SCALE_HIGH && g->C.a[i] <= SCALE_HIGH))
+            return false;
+    return zo_cma_low_rank_is_sound(&g->low);
+}
+
 void zo_cma_gauss_decompose(cma_gauss *g, const cma_params *p)
 {
-    const double gap = g->diagonal ? 1 : fmax(1, floor(1 / (10 * (double)g->n * (p->c_1 + p->c_mu))));
+    const double gap = g->shape == CMA_FULL ? fmax(1, floor(1 / (10 * (double)g->n * (p->c_1 + p->c_mu)))) : 1;
 
     if (g->n == 0 || (double)(g->g - g->g_eigen) < gap)
         return;
     g->g_eigen = g->g;
-    if (g->sigma > 1e9 * g->sigma0) { /* fold the excess into C, before sigma overflows */
-        const double excess = g->sigma / g->sigma0;
-        for (size_t j = 0; j < g->C.cols; j++)
-            lanes_scale(g->C.ld, excess * excess, g->C.a + j * g->C.ld);
-        lanes_scale(g->ld, excess, g->p_c);
-        g->sigma = g->sigma0;
-    }
-    if (is_finite(g->p_sigma, g->n) && is_finite(g->p_c, g->n) && eigenvalues(g))
-        take_roots(g);
-    else
+    if (!is_finite(g->p_sigma, g->n) || !is_finite(g->p_c, g->n)) {
         reset_shape(g);
+    } else if (g->shape == CMA_LOW_RANK) { /* its update has renewed D; its scale is in sigma */
+        if (!scales_are_sound(g))
+            reset_shape(g);
+    } else {
+        fold(g);
+        if (eigenvalues(g))
+            take_roots(g);
+        else
+            reset_shape(g);
+    }
 }
 
 void zo_cma_gauss_limit(cma_gauss *g, double widest)
@@ -371,7 +446,9 @@ void zo_cma_gauss_visit(cma_gauss *g, zo_visit *v)
     zo_visit_f64_within(v, "D", g->D, g->n, low, high);
     zo_visit_f64_within(v, "C", g->C.a, g->C.ld * g->C.cols, -high, high);
     zo_visit_require(v, "C", has_variances(g));
-    if (!g->diagonal && g->n > 0)
+    if (g->shape == CMA_LOW_RANK)
+        zo_cma_low_rank_visit(&g->low, v);
+    if (g->shape == CMA_FULL && g->n > 0)
         zo_visit_f64_within(v, "B", g->B.a, g->B.ld * g->B.cols, -1.5, 1.5); /* unit vectors, but for rounding */
     if (v->loading && v->status == ZO_OK)
         factor(g);

@@ -1,36 +1,40 @@
 /* The search distribution N(m, sigma^2 A C A) of CMA-ES: sampling, the update from a ranked generation, the
- * eigendecomposition. C is a full matrix, or only its diagonal. A is a diagonal that levels (levels.h) keep wide;
- * elsewhere it is 1. */
+ * eigendecomposition. C is a full matrix, its diagonal, or a diagonal with a few directions. A is a diagonal that
+ * levels (levels.h) keep wide; elsewhere it is 1. */
 #ifndef ZO_CMA_GAUSS_H
 #define ZO_CMA_GAUSS_H
 
 #include "zeroth/linalg.h"
 #include "zeroth/bundle.h"
 #include "zeroth/rng.h"
+#include "cma/low_rank.h"
 #include "cma/params.h"
 
 #define CMA_FARTHEST 1e6 /* that a mean or sample may be from the unit cube */
 
 typedef struct cma_gauss {
     size_t n, ld;
-    bool diagonal;
+    cma_shape shape;
     double sigma, sigma0;
     double *m, *A, *p_sigma, *p_c, *D; /* [ld], zero beyond n; C = B diag(D)^2 B' as of g_eigen */
     double *z, *y, *u;                 /* [ld] scratch */
-    zo_mat C, B, T; /* [n x n]; of C the lower triangle; T = B diag(D). Diagonal: C is [n x 1], no B and T */
+    zo_mat C, B, T; /* [n x n]; of C the lower triangle; T = B diag(D). Not full: C is the diagonal [n x 1], no B, T */
+    cma_low_rank low;
     double *work;
     int *iwork;
     uint64_t g, g_eigen; /* generation; the one of B and D */
     uint64_t n_resets;   /* C given up because arithmetic failed */
 } cma_gauss;
 
-zo_status zo_cma_gauss_init(cma_gauss *g, size_t n, bool diagonal, zo_error *err);
+zo_status zo_cma_gauss_init(cma_gauss *g, size_t n, cma_shape shape, zo_error *err);
 void zo_cma_gauss_fini(cma_gauss *g);
+/* Room for updates of mu steps. On ZO_ENOMEM nothing has changed. */
+zo_status zo_cma_gauss_reserve(cma_gauss *g, size_t mu, zo_error *err);
 /* Begin at g->m, which the caller wrote: C = I, A = 1, paths and counters 0. */
 void zo_cma_gauss_start(cma_gauss *g, double sigma);
 static inline double zo_cma_variance(const cma_gauss *g, size_t i) /* C_ii */
 {
-    return g->C.a[g->diagonal ? i : i + i * g->C.ld];
+    return g->C.a[g->shape == CMA_FULL ? i + i * g->C.ld : i];
 }
 double zo_cma_deviation(const cma_gauss *g, size_t i); /* sigma A_i sqrt(C_ii) */
 /* v [n]: one sample. */

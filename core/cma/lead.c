@@ -1,11 +1,10 @@
 /* A run of CMA-ES that leads by itself: an ask is a sample of today's distribution and never waits; a generation closes
  * at its lambda-th result, whenever and by whatever distribution its points were drawn.
  * Outside points take part like samples, but shortened to a plausible length, and never with a negative weight. */
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
+#include "cma/lead.h"
 
-#include "cma/run.h"
+#include <math.h>
+#include <string.h>
 
 /* Mean and step size of what others evaluated before our first ask, if it is enough to tell. */
 static void warm_start(cma_run *s)
@@ -36,11 +35,14 @@ static void warm_start(cma_run *s)
     zo_cma_choices_update(&s->choices, s->gen.best_chosen, s->gen.w, k);
 }
 
-void zo_cma_run_ask(cma_run *s, zo_rng *rng, zo_proposal *p)
+zo_status zo_cma_lead_ask(void *self, zo_rng *rng, zo_proposal *p, zo_error *err)
 {
+    cma_run *s = self;
+
+    (void)err;
     if (s->done) {
         p->verdict = ZO_ASK_DONE;
-        return;
+        return ZO_OK;
     }
     if (s->n_asked == 0)
         warm_start(s);
@@ -49,6 +51,8 @@ void zo_cma_run_ask(cma_run *s, zo_rng *rng, zo_proposal *p)
     s->pending++;
     if (s->pending > s->peak)
         s->peak = s->pending;
+    p->core = s->config.name;
+    return ZO_OK;
 }
 
 static cma_worth worth_of(const zo_told *t)
@@ -66,12 +70,14 @@ static bool is_welcome(const cma_run *s, const cma_point *p, const zo_told *t)
     return p->worth != CMA_FAILED && !s->done && (!t->own || improves);
 }
 
-zo_status zo_cma_run_tell(cma_run *s, const zo_told *t, zo_error *err)
+zo_status zo_cma_lead_tell(void *self, zo_rng *rng, const zo_told *t, zo_error *err)
 {
+    cma_run *s = self;
     const cma_memo *memo = t->own ? t->memo : NULL;
     cma_point p = {.number = t->number, .worth = worth_of(t)};
     zo_status rc;
 
+    (void)rng;
     if ((rc = zo_cma_run_reserve(s, err)) != ZO_OK)
         return rc;
     s->pending -= t->own && s->pending > 0;
@@ -94,24 +100,17 @@ zo_status zo_cma_run_tell(cma_run *s, const zo_told *t, zo_error *err)
     return ZO_OK;
 }
 
-static zo_status fact(zo_bundle *facts, zo_error *err, const char *key, const char *format, double x)
+zo_status zo_cma_lead_describe(const void *self, zo_bundle *facts, zo_error *err)
 {
-    char text[40];
-
-    snprintf(text, sizeof text, format, x);
-    return zo_bundle_set_meta(facts, key, text, err);
+    return zo_cma_run_describe(self, facts, err);
 }
 
-zo_status zo_cma_run_describe(const cma_run *s, zo_bundle *facts, zo_error *err)
+void zo_cma_lead_snapshot(void *self, zo_visit *v)
 {
-    zo_status rc;
+    zo_cma_run_visit(self, v);
+}
 
-    if ((rc = fact(facts, err, "restarts", "%.0f", (double)s->restarts.n)) != ZO_OK ||
-        (rc = fact(facts, err, "generation", "%.0f", (double)s->gauss.g)) != ZO_OK ||
-        (rc = fact(facts, err, "population", "%.0f", (double)s->params.lambda)) != ZO_OK ||
-        (rc = fact(facts, err, "sigma", "%.6g", s->gauss.sigma)) != ZO_OK)
-        return rc;
-    if (s->last_stop != CMA_GO_ON)
-        rc = zo_bundle_set_meta(facts, "last_stop", zo_cma_stop_name((cma_stop)s->last_stop), err);
-    return rc;
+void zo_cma_lead_fini(void *self)
+{
+    zo_cma_run_fini(self);
 }

@@ -4,6 +4,8 @@
 
 #include "zeroth/base.h"
 
+typedef enum cma_shape { CMA_FULL, CMA_DIAGONAL, CMA_LOW_RANK /* low_rank.h */ } cma_shape; /* of the covariance */
+
 typedef struct cma_params {
     size_t lambda, mu;
     double mu_eff;           /* variance effective selection mass of the positive weights */
@@ -14,8 +16,10 @@ typedef struct cma_params {
 } cma_params;
 
 size_t zo_cma_population(size_t n); /* 4 + floor(3 ln n) */
-/* All but w's storage, which holds lambda weights, is set. n >= 1, lambda >= 4. diagonal: the faster rates of a
- * diagonal C; without active the weights beyond mu are 0. */
-void zo_cma_params_set(cma_params *p, size_t n, size_t lambda, bool diagonal, bool active);
+/* All but w's storage, which holds lambda weights, is set. n >= 1, lambda >= 4. Without active the weights beyond mu
+ * are 0, as they are for CMA_LOW_RANK, which begins without directions. */
+void zo_cma_params_set(cma_params *p, size_t n, size_t lambda, cma_shape shape, bool active);
+/* The rates of a diagonal and k directions. */
+void zo_cma_params_directions(cma_params *p, size_t n, size_t k);
 
 #endif

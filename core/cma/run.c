@@ -6,6 +6,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { REDRAWS = 3, REDRAW_DIMS = 50, GROWTH = 64 };
@@ -29,16 +30,30 @@ static size_t wanted_lambda(const cma_run *s)
     return s->config.popsize || most <= s->run_lambda ? s->run_lambda : (size_t)most;
 }
 
+static void set_directions(cma_run *s)
+{
+    if (s->gauss.shape == CMA_LOW_RANK && s->gauss.n > 0)
+        zo_cma_params_directions(&s->params, s->gauss.n, s->gauss.low.k);
+}
+
 static void set_lambda(cma_run *s, size_t lambda)
 {
     s->params.w = s->gen.nominal;
-    zo_cma_params_set(&s->params, s->gauss.n > 0 ? s->gauss.n : 1, lambda, s->gauss.diagonal, s->config.active);
+    zo_cma_params_set(&s->params, s->gauss.n > 0 ? s->gauss.n : 1, lambda, s->gauss.shape, s->config.active);
+    set_directions(s);
+}
+
+static zo_status grow(cma_run *s, size_t lambda, zo_error *err)
+{
+    const zo_status rc = zo_cma_gauss_reserve(&s->gauss, lambda / 2, err);
+
+    return rc != ZO_OK ? rc : zo_cma_generation_reserve(&s->gen, lambda, err);
 }
 
 zo_status zo_cma_run_reserve(cma_run *s, zo_error *err)
 {
     const size_t large = zo_cma_large(&s->restarts), wanted = wanted_lambda(s), cap = s->gen.cap;
-    const zo_status rc = zo_cma_generation_reserve(&s->gen, large > wanted ? large : wanted, err);
+    const zo_status rc = grow(s, large > wanted ? large : wanted, err);
 
     if (rc == ZO_OK && s->gen.cap != cap)
         set_lambda(s, s->params.lambda);
@@ -102,11 +117,11 @@ zo_status zo_cma_run_init(cma_run *s, const zo_problem *p, const cma_config *con
     if (!s->chosen)
         return zo_fail_nomem(err);
     if ((rc = plan(s, n + n_choices, err)) != ZO_OK ||
-        (rc = zo_cma_gauss_init(&s->gauss, n, config->diagonal, err)) != ZO_OK ||
+        (rc = zo_cma_gauss_init(&s->gauss, n, config->shape, err)) != ZO_OK ||
         (rc = zo_cma_dims_discrete(&s->dims, &s->levels, &s->choices, err)) != ZO_OK ||
         (rc = zo_cma_bounds_init(&s->bounds, s->dims.is_real, n, err)) != ZO_OK ||
         (rc = zo_cma_stops_init(&s->stops, n, 4, err)) != ZO_OK ||
-        (rc = zo_cma_generation_reserve(&s->gen, zo_cma_large(&s->restarts), err)) != ZO_OK)
+        (rc = grow(s, zo_cma_large(&s->restarts), err)) != ZO_OK)
         return rc;
     s->best = INFINITY;
     zo_cma_run_random_mean(s, rng);
@@ -231,6 +246,7 @@ static void learn(cma_run *s)
     zo_cma_levels_center(&s->levels, g, s->gen.best, s->params.mu);
     zo_cma_generation_steps(&s->gen, g, &s->params);
     zo_cma_gauss_update(g, &s->params, &s->gen.Y, &s->gen.U, s->gen.w, s->gen.scratch);
+    set_directions(s);
     zo_cma_gauss_limit(g, 1.0 / 3); /* of the box: more does not help */
     zo_cma_gauss_decompose(g, &s->params);
     if (s->levels.n > 0) {
@@ -293,7 +309,29 @@ bool zo_cma_run_close(cma_run *s)
     return over && !s->done;
 }
 
-/* ---- saving ---- */
+/* ---- what it is doing; saving it ---- */
+
+static zo_status fact(zo_bundle *facts, zo_error *err, const char *key, const char *format, double x)
+{
+    char text[40];
+
+    snprintf(text, sizeof text, format, x);
+    return zo_bundle_set_meta(facts, key, text, err);
+}
+
+zo_status zo_cma_run_describe(const cma_run *s, zo_bundle *facts, zo_error *err)
+{
+    zo_status rc;
+
+    if ((rc = fact(facts, err, "restarts", "%.0f", (double)s->restarts.n)) != ZO_OK ||
+        (rc = fact(facts, err, "generation", "%.0f", (double)s->gauss.g)) != ZO_OK ||
+        (rc = fact(facts, err, "population", "%.0f", (double)s->params.lambda)) != ZO_OK ||
+        (rc = fact(facts, err, "sigma", "%.6g", s->gauss.sigma)) != ZO_OK)
+        return rc;
+    if (s->last_stop != CMA_GO_ON)
+        rc = zo_bundle_set_meta(facts, "last_stop", zo_cma_stop_name((cma_stop)s->last_stop), err);
+    return rc;
+}
 
 static void visit_counts(cma_run *s, zo_visit *v)
 {
@@ -323,7 +361,7 @@ static void visit_sizes(cma_run *s, zo_visit *v)
         return;
     zo_visit_require(v, "lambda", lambda >= 4 && s->run_lambda >= 4);
     if (v->status == ZO_OK)
-        v->status = zo_cma_generation_reserve(&s->gen, lambda, v->err);
+        v->status = grow(s, lambda, v->err);
     if (v->status != ZO_OK)
         return;
     set_lambda(s, lambda);
@@ -339,6 +377,7 @@ void zo_cma_run_visit(cma_run *s, zo_visit *v)
     zo_cma_bounds_visit(&s->bounds, v);
     zo_cma_restarts_visit(&s->restarts, v);
     zo_cma_gauss_visit(&s->gauss, v);
+    set_directions(s);
     zo_cma_levels_visit(&s->levels, v);
     zo_cma_choices_visit(&s->choices, v);
     zo_cma_generation_visit(&s->gen, s->params.lambda, v);

@@ -1,5 +1,5 @@
 /* A run of CMA-ES and the runs that follow it: the distribution and all that lives around it, for the solvers that are
- * built on it. One of them embeds a cma_run and either lets it lead (ask, tell), or leads itself: sample, add, close.
+ * built on it. One of them embeds a cma_run and either lets it lead (lead.h), or leads itself: sample, add, close.
  *
  * What is sampled is a vector v of the Gaussian's coordinates (and choices); what is evaluated for it is a point x of
  * the unit cube. A cma_memo remembers v, and what it was drawn from, until the value of x is known. */
@@ -22,9 +22,23 @@ typedef enum cma_restart_rule {
 } cma_restart_rule;
 extern const char *const zo_cma_restart_rules[]; /* their names, for a solver's options */
 
+/* The options that all of the family have, for a table over struct S. */
+#define CMA_OPT_SIGMA0(S)                                                                                              \
+    ZO_OPT_F64(S, sigma0, 0.2, 1e-6, 1.0, "initial standard deviation, in widths of the (scaled) box")
+#define CMA_OPT_POPSIZE(S)                                                                                             \
+    ZO_OPT_U64(S, popsize, 0, 0, CMA_MAX_POPSIZE,                                                                      \
+               "population of the first run, at least 4; 0: by the dimension and the trials that run "                 \
+               "at once")
+#define CMA_OPT_RESTARTS(S)                                                                                            \
+    ZO_OPT_ENUM(S, restarts, CMA_RESTARTS_AUTO, zo_cma_restart_rules,                                                  \
+                "what follows a converged run: ipop doubles the population, bipop alternates large and small ones, "   \
+                "none ends; auto: bipop from 1000 trials a dimension on, else ipop")
+#define CMA_OPT_ACTIVE(S) ZO_OPT_BOOL(S, active, true, "let the worst samples shrink the covariance")
+
 typedef struct cma_config {
-    bool diagonal; /* covariance */
-    bool active;   /* let the worst samples shrink the covariance */
+    const char *name; /* of the solver, for the provenance of its trials */
+    cma_shape shape;  /* of the covariance */
+    bool active;      /* let the worst samples shrink it */
     double sigma0;
     uint64_t popsize; /* of the first run; 0: by the dimension and what runs at once */
     cma_restart_rule restarts;
@@ -86,10 +100,5 @@ void zo_cma_run_add(cma_run *s, const cma_point *p, const double *x, const doubl
 bool zo_cma_run_inject(cma_run *s, const cma_point *p, const double *x, const double *g);
 /* Learn from a full generation and begin the next one; a new run if this one is over (true). */
 bool zo_cma_run_close(cma_run *s);
-
-/* ---- a whole solver, that leads by itself ---- */
-
-void zo_cma_run_ask(cma_run *s, zo_rng *rng, zo_proposal *p);
-zo_status zo_cma_run_tell(cma_run *s, const zo_told *t, zo_error *err);
 
 #endif

@@ -126,7 +126,7 @@ static bool no_effect(const cma_gauss *g)
     for (size_t i = 0; i < g->n; i++)
         if (g->m[i] == g->m[i] + 0.2 * g->sigma * sqrt(zo_cma_variance(g, i)))
             return true;
-    if (g->diagonal)
+    if (g->shape != CMA_FULL)
         return false;
     const size_t axis = g->g % g->n;
     for (size_t i = 0; i < g->n; i++)
@@ -157,6 +157,8 @@ static bool ill_conditioned(const cma_gauss *g)
         low = fmin(low, g->D[i]);
         high = fmax(high, g->D[i]);
     }
+    if (g->shape == CMA_LOW_RANK)
+        high *= sqrt(zo_cma_low_rank_widest(&g->low));
     return high > 1e7 * low;
 }
 

@@ -6,7 +6,7 @@
  * Outcome constraints: the feasible before the others, those by their violation; points without a value last.
  * Sources: "The CMA Evolution Strategy: A Tutorial", Hansen, arXiv:1604.00772; "Injecting External Solutions Into
  *          CMA-ES", Hansen, arXiv:1110.4181; those of restarts, levels, choices and bounds are in their files. */
-#include "cma/run.h"
+#include "cma/lead.h"
 
 enum { FULL_DIMS = 300, FULL_DIMS_MAX = 2000 };
 
@@ -22,14 +22,10 @@ struct cma_opts {
 static const zo_opt cma_opt_table[] = {
     ZO_OPT_ENUM(struct cma_opts, covariance, COVARIANCE_AUTO, covariances,
                 "full matrix, diagonal only, or auto: full up to 300 dimensions"),
-    ZO_OPT_F64(struct cma_opts, sigma0, 0.2, 1e-6, 1.0, "initial standard deviation, in widths of the (scaled) box"),
-    ZO_OPT_U64(struct cma_opts, popsize, 0, 0, CMA_MAX_POPSIZE,
-               "population of the first run, at least 4; 0: by the dimension and the trials that run at once"),
-    ZO_OPT_ENUM(
-        struct cma_opts, restarts, CMA_RESTARTS_AUTO, zo_cma_restart_rules,
-        "what follows a converged run: ipop doubles the population, bipop alternates large and small ones, none "
-        "ends; auto: bipop from 1000 trials a dimension on, else ipop"),
-    ZO_OPT_BOOL(struct cma_opts, active, true, "let the worst samples shrink the covariance"),
+    CMA_OPT_SIGMA0(struct cma_opts),
+    CMA_OPT_POPSIZE(struct cma_opts),
+    CMA_OPT_RESTARTS(struct cma_opts),
+    CMA_OPT_ACTIVE(struct cma_opts),
 };
 
 static zo_status cma_init(void *self, const zo_problem *p, const void *opts, zo_rng *rng, zo_error *err)
@@ -37,30 +33,18 @@ static zo_status cma_init(void *self, const zo_problem *p, const void *opts, zo_
     const struct cma_opts *o = opts;
     const size_t n = zo_cma_dims_gauss(p);
     const bool is_auto = o->covariance == COVARIANCE_AUTO;
-    const cma_config config = {.diagonal = o->covariance == COVARIANCE_DIAGONAL || (is_auto && n > FULL_DIMS),
+    const bool diagonal = o->covariance == COVARIANCE_DIAGONAL || (is_auto && n > FULL_DIMS);
+    const cma_config config = {.name = "cma-es",
+                               .shape = diagonal ? CMA_DIAGONAL : CMA_FULL,
                                .active = o->active,
                                .sigma0 = o->sigma0,
                                .popsize = o->popsize,
                                .restarts = (cma_restart_rule)o->restarts};
 
-    if (!config.diagonal && n > FULL_DIMS_MAX)
+    if (!diagonal && n > FULL_DIMS_MAX)
         return zo_fail(err, ZO_EINVAL, "/covariance", "a full covariance is limited to %d dimensions",
                        (int)FULL_DIMS_MAX);
     return zo_cma_run_init(self, p, &config, rng, err);
-}
-
-static zo_status cma_ask(void *self, zo_rng *rng, zo_proposal *p, zo_error *err)
-{
-    (void)err;
-    zo_cma_run_ask(self, rng, p);
-    p->core = "cma-es";
-    return ZO_OK;
-}
-
-static zo_status cma_tell(void *self, zo_rng *rng, const zo_told *t, zo_error *err)
-{
-    (void)rng;
-    return zo_cma_run_tell(self, t, err);
 }
 
 static zo_status cma_describe(const void *self, zo_bundle *facts, zo_error *err)
@@ -68,17 +52,8 @@ static zo_status cma_describe(const void *self, zo_bundle *facts, zo_error *err)
     const cma_run *s = self;
     const zo_status rc = zo_cma_run_describe(s, facts, err);
 
-    return rc != ZO_OK ? rc : zo_bundle_set_meta(facts, "covariance", s->gauss.diagonal ? "diagonal" : "full", err);
-}
-
-static void cma_snapshot(void *self, zo_visit *v)
-{
-    zo_cma_run_visit(self, v);
-}
-
-static void cma_fini(void *self)
-{
-    zo_cma_run_fini(self);
+    return rc != ZO_OK ? rc
+                       : zo_bundle_set_meta(facts, "covariance", s->gauss.shape == CMA_FULL ? "full" : "diagonal", err);
 }
 
 const zo_solver zo_solver_cma_es = {
@@ -100,9 +75,9 @@ const zo_solver zo_solver_cma_es = {
     .state_bytes = sizeof(cma_run),
     .memo_bytes = zo_cma_memo_bytes,
     .init = cma_init,
-    .ask = cma_ask,
-    .tell = cma_tell,
-    .snapshot = cma_snapshot,
+    .ask = zo_cma_lead_ask,
+    .tell = zo_cma_lead_tell,
+    .snapshot = zo_cma_lead_snapshot,
     .describe = cma_describe,
-    .fini = cma_fini,
+    .fini = zo_cma_lead_fini,
 };

@@ -391,6 +391,8 @@ const zo_solver zo_solver_spsa = {
     .summary = "gradient-free descent from two noisy values a step, in any dimension",
     .reference = "Spall, IEEE Trans. Automatic Control 37(3), 1992, doi:10.1109/9.119632; gains: Spall, IEEE Trans. "
                  "Aerospace and Electronic Systems 34(3), 1998, doi:10.1109/7.705889",
+    .complexity = "O(n) a trial",
+    .advice = "noisy values and many dimensions, two trials a step",
     .oracles = ZO_ORACLE_VALUE | ZO_ORACLE_STEPS,
     .traits = ZO_TRAIT_NOISE | ZO_TRAIT_PARALLEL,
     .cost = ZO_COST_CHEAP,

@@ -114,6 +114,10 @@ static size_t add(zo_stage *s, const double *x, uint32_t label, double predicted
     q->state[i] = STAGE_OPEN;
     q->ticket[i] = 0;
     q->f[i] = INFINITY;
+    for (size_t j = 0; j < s->n_g; j++)
+        q->g[i * s->n_g + j] = INFINITY;
+    if (s->gradients)
+        memset(q->df + i * s->n, 0, s->n * sizeof *q->df); /* equal states save equal bytes */
     inherit(s, i);
     return i;
 }

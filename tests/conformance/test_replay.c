@@ -42,7 +42,7 @@ void another_seed_gives_other_asks_where_chance_has_a_part(void **state)
     assert_true(bed_open(&bed, subject, BED_BOX, 4, 11));
     zo_problem other = bed.problem;
     other.seed = 12;
-    script_serial(&script, 20);
+    script_serial(&script, bed.problem.oracle == ZO_ORACLE_GRADIENT ? 2 : 20); /* with gradients a restart comes soon */
     life_start(&a, subject, &bed.problem);
     life_start(&b, subject, &other);
     life_play(&a, &script, 0, script.n);

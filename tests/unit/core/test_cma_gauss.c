@@ -25,10 +25,10 @@ struct fx {
 static void fx_open(struct fx *x, size_t n, size_t lambda, bool diagonal)
 {
     *x = (struct fx){.q = {.n = n, .ld = zo_mat_ld(n)}};
-    assert_int_equal(zo_cma_gauss_init(&x->g, n, diagonal, NULL), ZO_OK);
+    assert_int_equal(zo_cma_gauss_init(&x->g, n, diagonal ? CMA_DIAGONAL : CMA_FULL, NULL), ZO_OK);
     assert_int_equal(zo_cma_generation_reserve(&x->q, lambda, NULL), ZO_OK);
     x->p.w = x->q.nominal;
-    zo_cma_params_set(&x->p, n, lambda, diagonal, true);
+    zo_cma_params_set(&x->p, n, lambda, x->g.shape, true);
     for (size_t i = 0; i < n; i++)
         x->g.m[i] = 0.1 + 0.02 * (double)i;
     zo_cma_gauss_start(&x->g, 0.3);
@@ -140,7 +140,7 @@ static void textbook_of(const cma_gauss *g, struct textbook *t)
         t->p_sigma[i] = g->p_sigma[i];
         t->p_c[i] = g->p_c[i];
         for (size_t j = 0; j <= i; j++)
-            t->C[i][j] = t->C[j][i] = g->diagonal ? (i == j ? g->C.a[i] : 0) : g->C.a[i + j * g->C.ld];
+            t->C[i][j] = t->C[j][i] = g->shape == CMA_DIAGONAL ? (i == j ? g->C.a[i] : 0) : g->C.a[i + j * g->C.ld];
     }
 }
 
@@ -210,9 +210,9 @@ static void assert_like_the_textbook(const cma_gauss *g, const struct textbook *
         assert_close(g->m[i], t->m[i], 1e-10);
         assert_close(g->p_sigma[i], t->p_sigma[i], 1e-9);
         assert_close(g->p_c[i], t->p_c[i], 1e-9);
-        for (size_t j = 0; j <= i && !g->diagonal; j++)
+        for (size_t j = 0; j <= i && g->shape == CMA_FULL; j++)
             assert_close(g->C.a[i + j * g->C.ld], t->C[i][j], 1e-9);
-        if (g->diagonal)
+        if (g->shape == CMA_DIAGONAL)
             assert_close(g->C.a[i], t->C[i][i], 1e-9);
     }
 }
