@@ -264,10 +264,8 @@ static void speculative_answers_are_taken_over(void **state)
     assert_non_null(ask(&s, &again));
     assert_memory_equal(again.x, x[4], sizeof x[4]);
     assert_null(ask(&s, &again)); /* the one that is out is waited for */
-    assert_int_equal(zo_stage_tell(&s, &(zo_told){.outcome = ZO_TOLD_FAILED,
-                                                  .own = true,
-                                                  .x = t[3].x,
-                                                  .memo = &t[3].memo}), 1);
+    assert_int_equal(
+        zo_stage_tell(&s, &(zo_told){.outcome = ZO_TOLD_FAILED, .own = true, .x = t[3].x, .memo = &t[3].memo}), 1);
     zo_stage_fini(&s);
 }
 
