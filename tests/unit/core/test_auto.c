@@ -52,24 +52,30 @@ static void assert_runs(const zo_problem *p, const char *core, const char *becau
     zo_solver_run_free(r);
 }
 
-static void one_objective_and_enough_trials_take_cma_es(void **state)
+static void a_continuous_problem_takes_the_portfolio(void **state)
 {
     zo_problem p = problem(5, 0);
 
     (void)state;
-    assert_runs(&p, "cma-es", "one objective"); /* unknown budget */
-    p = problem(5, 50);
-    assert_runs(&p, "cma-es", "one objective");
+    assert_runs(&p, "axis-search", "axes"); /* unknown budget */
+    p = problem(5, 24);
+    assert_runs(&p, "axis-search", "axes");
     p.parallelism = 10;
-    assert_runs(&p, "cma-es", "one objective");
+    assert_runs(&p, "axis-search", "axes");
+    p = problem(5, 23); /* too few for a probe: 4n + 4 */
+    assert_runs(&p, "quasi-newton", "best point");
+    p = problem(5, 1000);
+    p.oracle = ZO_ORACLE_GRADIENT;
+    assert_runs(&p, "quasi-newton", "true gradients");
 }
 
 /* Two generations of 4 + 3 ln 5 = 8.8 are 17.7 trials; of ten at a time, 20. */
-static void too_few_rounds_take_sobol(void **state)
+static void too_few_rounds_on_levels_take_sobol(void **state)
 {
     zo_problem p = problem(5, 17);
 
     (void)state;
+    dims[1] = (zo_dim){.kind = ZO_DIM_LEVELS, .levels = 7};
     assert_runs(&p, "sobol", "too few trials");
     p.budget_trials = 18;
     assert_runs(&p, "cma-es", "one objective");
@@ -133,6 +139,7 @@ static void it_is_the_core_it_runs(void **state)
     static const char *const cores[] = {"cma-es", "sobol"};
 
     (void)state;
+    dims[3] = (zo_dim){.kind = ZO_DIM_LEVELS, .levels = 7};
     for (size_t k = 0; k < ZO_LEN(cores); k++) {
         const zo_problem p = problem(4, k == 0 ? 1000 : 10);
         zo_solver_run *twins[] = {start("auto", &p), start(cores[k], &p)};
@@ -179,6 +186,7 @@ static void the_state_of_another_core_or_version_is_refused(void **state)
     zo_bundle b;
 
     (void)state;
+    dims[1] = (zo_dim){.kind = ZO_DIM_LEVELS, .levels = 7};
     for (size_t k = 0; k < 3; k++) {
         zo_solver_run *r = start("auto", &p), *again = start("auto", &p);
         zo_bundle_init(&b);
@@ -197,8 +205,8 @@ static void the_state_of_another_core_or_version_is_refused(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(one_objective_and_enough_trials_take_cma_es, reset_dims),
-        cmocka_unit_test_setup(too_few_rounds_take_sobol, reset_dims),
+        cmocka_unit_test_setup(a_continuous_problem_takes_the_portfolio, reset_dims),
+        cmocka_unit_test_setup(too_few_rounds_on_levels_take_sobol, reset_dims),
         cmocka_unit_test_setup(choices_and_levels_take_cma_es_too, reset_dims),
         cmocka_unit_test_setup(a_space_smaller_than_the_budget_takes_sobol, reset_dims),
         cmocka_unit_test_setup(several_objectives_take_sobol_and_beyond_its_dimensions_random, reset_dims),
