@@ -9,13 +9,14 @@
 
 #include "stage/stage.h"
 
-enum { MAX_HITS = 1000, REPEAT_LINE = PF_LINES, FILL_LINE };
+enum { MAX_HITS = 1000 };
+enum { BY_RUN, BY_REPEAT, BY_FILL }; /* who proposed a trial */
 enum { REPEAT_WANTED, REPEAT_OUT, REPEAT_KNOWN, REPEAT_OFF };
 enum { LARGE = 40 }; /* dimensions beyond which quasi-Newton runs go on for longer */
 
 struct memo {
-    uint64_t line, id, number; /* who proposed it, in which run, as its which */
-    uint64_t rest[];           /* the core's own */
+    uint64_t by, id, number; /* who proposed it; which run, as its which */
+    uint64_t rest[];         /* the core's own */
 };
 
 size_t portfolio_memo_bytes(const zo_problem *p)
@@ -49,6 +50,7 @@ zo_status portfolio_init(portfolio *s, const zo_problem *p, const pf_opts *o, zo
     s->n_order = n * (n + 3) + 2;
     s->n_order = s->n_order < 2000 ? s->n_order : 2000;
     pf_archive_init(&s->archive, n);
+    pf_pending_init(&s->pending, n, portfolio_memo_bytes(&s->p));
     for (size_t k = 0; k < PF_KINDS; k++)
         s->records[k].best = INFINITY;
     s->v = zo_calloc(n + 1, sizeof *s->v);
@@ -67,6 +69,7 @@ void portfolio_fini(portfolio *s)
     for (size_t k = 0; k < PF_LINES; k++)
         pf_member_fini(&s->lines[k]);
     pf_archive_fini(&s->archive);
+    pf_pending_fini(&s->pending);
     zo_free(s->v);
     zo_free(s->u);
     zo_free(s->order);
@@ -176,9 +179,28 @@ static zo_status prefill(portfolio *s, pf_member *m, zo_error *err)
     return rc == ZO_ENOMEM ? rc : ZO_OK;
 }
 
-static void skip_stage(portfolio *s)
+/* The descent that was begun early goes on as the stage's own, unless a better start has turned up. */
+static void adopt_early(portfolio *s)
 {
+    pf_member *early = &s->lines[PF_EARLY_LINE];
+
+    if (!early->run)
+        return;
+    if (early->best <= best_f(s)) {
+        const pf_member local = s->lines[PF_LOCAL_LINE];
+        s->lines[PF_LOCAL_LINE] = *early;
+        *early = local;
+    }
+    pf_member_end(early);
+}
+
+static void next_stage(portfolio *s)
+{
+    const uint32_t from = s->stage;
+
     s->stage = stage_after(s);
+    if (from == PF_PROBE)
+        adopt_early(s);
 }
 
 static zo_status start_run(portfolio *s, pf_member *m, const pf_plan *plan, const double *start, bool *ok,
@@ -232,7 +254,7 @@ static zo_status ensure_primary(portfolio *s, pf_member **out, zo_error *err)
         const bool was_live = m->run != NULL;
         check_limits(s, m);
         if (was_live && !m->run)
-            s->stage = stage_after(s);
+            next_stage(s);
         m = &s->lines[primary_line(s)];
         *out = m;
         if (m->run)
@@ -240,10 +262,24 @@ static zo_status ensure_primary(portfolio *s, pf_member **out, zo_error *err)
         const pf_plan plan = plan_of(s, &start);
         if ((rc = start_run(s, m, &plan, start, &ok, err)) != ZO_OK || ok)
             return rc;
-        skip_stage(s);
+        next_stage(s);
     }
     *out = NULL;
     return ZO_OK;
+}
+
+/* While the probe is out, the descent that may follow it. */
+static zo_status ensure_early(portfolio *s, pf_member **out, zo_error *err)
+{
+    pf_member *m = &s->lines[PF_EARLY_LINE];
+    const pf_plan plan = {.kind = PF_LOCAL, .id = s->n_runs + 1};
+    zo_status rc = ZO_OK;
+    bool ok;
+
+    if (s->stage == PF_PROBE && !m->run && s->archive.n_valued > s->p.n && s->n_told <= 3 * s->p.n + 16)
+        rc = start_run(s, m, &plan, best_x(s), &ok, err);
+    *out = rc == ZO_OK && m->run ? m : NULL;
+    return rc;
 }
 
 /* The other line, for slots that would be idle. */
@@ -300,9 +336,8 @@ static zo_status answer(portfolio *s, pf_member *m, const zo_proposal *p, size_t
 enum pull { PULLED, PULL_WAITS, PULL_ENDS, PULL_AGAIN };
 
 /* One point of a member's run into p. */
-static zo_status pull(portfolio *s, size_t line, zo_proposal *p, enum pull *what, zo_error *err)
+static zo_status pull(portfolio *s, pf_member *m, zo_proposal *p, enum pull *what, zo_error *err)
 {
-    pf_member *m = &s->lines[line];
     struct memo *memo = p->memo;
     zo_proposal q = *p;
     zo_status rc;
@@ -324,11 +359,30 @@ static zo_status pull(portfolio *s, size_t line, zo_proposal *p, enum pull *what
         return answer(s, m, &q, at, err);
     }
     *what = PULLED;
-    *memo = (struct memo){.line = line, .id = m->plan.id, .number = m->n_pulled - 1};
+    *memo = (struct memo){.by = BY_RUN, .id = m->plan.id, .number = m->n_pulled - 1};
     p->core = q.core ? q.core : zo_solver_run_def(m->run)->name;
     p->why = q.why;
     p->predicted = q.predicted;
+    pf_pending_add(&s->pending, p->x, memo, p->number, m->plan.id, s->n_told, false);
     return ZO_OK;
+}
+
+/* A point that the run of m waits for and whose worker seems lost goes out once more. */
+static bool give_again(portfolio *s, const pf_member *m, zo_proposal *p)
+{
+    pf_pending *q = &s->pending;
+    const size_t i = pf_pending_overdue(q, m->plan.id, s->n_told);
+
+    if (i == PENDING_NONE)
+        return false;
+    memcpy(p->x, q->x + i * s->p.n, s->p.n * sizeof *p->x);
+    memcpy(p->memo, q->memo + i * q->memo_words, q->memo_words * sizeof *q->memo);
+    q->again[i] = 1;
+    q->n_fresh--;
+    pf_pending_add(q, p->x, p->memo, p->number, m->plan.id, s->n_told, true);
+    p->core = zo_solver_run_def(m->run)->name;
+    p->why = "its first worker seems lost";
+    return true;
 }
 
 static void fill(portfolio *s, zo_rng *rng, zo_proposal *p)
@@ -338,7 +392,7 @@ static void fill(portfolio *s, zo_rng *rng, zo_proposal *p)
     for (size_t i = 0; i < s->p.n; i++)
         p->x[i] = zo_rng_uniform(rng);
     settle(s, p->x);
-    *memo = (struct memo){.line = FILL_LINE};
+    *memo = (struct memo){.by = BY_FILL};
     p->core = "random";
     p->why = "others wait for answers";
 }
@@ -355,44 +409,53 @@ static bool ask_again_for_noise(portfolio *s, zo_proposal *p)
     memcpy(p->x, pf_archive_x(&s->archive, first), s->p.n * sizeof *p->x);
     s->repeat_first = s->archive.f[first];
     s->repeat = REPEAT_OUT;
-    *memo = (struct memo){.line = REPEAT_LINE};
+    *memo = (struct memo){.by = BY_REPEAT};
     p->core = "auto";
     p->why = "is there noise?";
     return true;
 }
 
-zo_status portfolio_ask(portfolio *s, zo_rng *rng, zo_proposal *p, zo_error *err)
+/* Points of m's run, or of the run that follows it on the line that ensure keeps, until one is new. */
+typedef zo_status ensure_line(portfolio *s, pf_member **out, zo_error *err);
+
+static zo_status ask_line(portfolio *s, ensure_line *ensure, zo_proposal *p, enum pull *what, pf_member **m,
+                          zo_error *err)
 {
-    enum pull what = PULL_AGAIN;
-    pf_member *m;
     zo_status rc;
 
+    for (*what = PULL_AGAIN; *what == PULL_AGAIN || *what == PULL_ENDS;) {
+        *m = NULL;
+        if (s->n_hits >= MAX_HITS || (rc = ensure(s, m, err)) != ZO_OK || !*m)
+            return s->n_hits >= MAX_HITS ? ZO_OK : rc;
+        const bool primary = *m == &s->lines[primary_line(s)];
+        if ((rc = pull(s, *m, p, what, err)) != ZO_OK)
+            return rc;
+        if (*what == PULL_ENDS && primary)
+            next_stage(s);
+    }
+    return ZO_OK;
+}
+
+zo_status portfolio_ask(portfolio *s, zo_rng *rng, zo_proposal *p, zo_error *err)
+{
+    static ensure_line *const lines[] = {ensure_primary, ensure_early, ensure_other};
+    zo_status rc;
+
+    if ((rc = pf_pending_reserve(&s->pending, err)) != ZO_OK)
+        return rc;
     if (ask_again_for_noise(s, p))
         return ZO_OK;
-    while (what != PULL_WAITS && s->n_hits < MAX_HITS) {
-        if ((rc = ensure_primary(s, &m, err)) != ZO_OK)
+    for (size_t k = 0; k < ZO_LEN(lines); k++) {
+        enum pull what = PULL_AGAIN;
+        pf_member *m = NULL;
+        if ((rc = ask_line(s, lines[k], p, &what, &m, err)) != ZO_OK)
             return rc;
-        if (!m)
-            break;
-        if ((rc = pull(s, primary_line(s), p, &what, err)) != ZO_OK)
-            return rc;
-        if (what == PULLED)
-            goto given;
-        if (what == PULL_ENDS)
-            s->stage = stage_after(s);
-    }
-    for (what = PULL_AGAIN; what != PULL_WAITS && s->n_hits < MAX_HITS;) {
-        if ((rc = ensure_other(s, &m, err)) != ZO_OK)
-            return rc;
-        if (!m)
-            break;
-        if ((rc = pull(s, (size_t)(m - s->lines), p, &what, err)) != ZO_OK)
-            return rc;
-        if (what == PULLED)
-            goto given;
+        if (what == PULLED || (what == PULL_WAITS && give_again(s, m, p))) {
+            s->n_hits = 0;
+            return ZO_OK;
+        }
     }
     fill(s, rng, p);
-given:
     s->n_hits = 0;
     return ZO_OK;
 }
@@ -429,20 +492,23 @@ static void record(portfolio *s, uint32_t kind, const zo_told *t)
     }
 }
 
+static pf_member *find_run(portfolio *s, uint64_t id)
+{
+    for (size_t k = 0; k < PF_LINES; k++)
+        if (s->lines[k].run && s->lines[k].plan.id == id)
+            return &s->lines[k];
+    return NULL;
+}
+
 static zo_status hear_own(portfolio *s, const zo_told *t, zo_error *err)
 {
     const struct memo *memo = t->memo;
     pf_member *m;
     zo_status rc;
 
-    if (memo->line == REPEAT_LINE) {
+    if (memo->by == BY_REPEAT)
         hear_repeat(s, t);
-        return ZO_OK;
-    }
-    if (memo->line >= PF_LINES)
-        return ZO_OK;
-    m = &s->lines[memo->line];
-    if (!m->run || m->plan.id != memo->id)
+    if (memo->by != BY_RUN || !(m = find_run(s, memo->id)))
         return ZO_OK;
     zo_told own = *t;
     own.number = memo->number;
@@ -471,6 +537,8 @@ zo_status portfolio_tell(portfolio *s, const zo_told *t, zo_error *err)
     if ((rc = pf_archive_reserve(&s->archive, err)) != ZO_OK ||
         (rc = t->own ? hear_own(s, t, err) : hear_foreign(s, t, err)) != ZO_OK)
         return rc;
+    if (t->own)
+        pf_pending_remove(&s->pending, t->number);
     if (t->outcome == ZO_TOLD_ABANDONED)
         return ZO_OK;
     s->n_told++;
@@ -509,6 +577,7 @@ void portfolio_visit(portfolio *s, zo_visit *v)
     s->high = values[3];
     s->noisy = noisy != 0;
     pf_archive_visit(&s->archive, v);
+    pf_pending_visit(&s->pending, v);
     for (size_t k = 1; k < PF_KINDS; k++) {
         pf_record *r = &s->records[k];
         uint64_t n[] = {r->runs, r->evals, r->hits, r->records};

@@ -7,13 +7,15 @@
  *   model     CMA-ES with a quadratic model from the best point
  *   turns     a quasi-Newton run from a random start and a CMA-ES run of twice the population, in turn
  *
- * Points that wait for other answers leave slots idle: these go to the other of the two lines, local and global, at its
- * own pace. */
+ * Points that wait for other answers leave slots idle. These go, in this order, to a second copy of a point whose
+ * worker seems lost, to the descent while the probe is still out, and to the other of the two lines, local and global.
+ */
 #ifndef ZO_PORTFOLIO_H
 #define ZO_PORTFOLIO_H
 
 #include "portfolio/archive.h"
 #include "portfolio/member.h"
+#include "portfolio/pending.h"
 
 typedef enum pf_stage {
     PF_PROBE,
@@ -24,7 +26,7 @@ typedef enum pf_stage {
     PF_TURN_GLOBAL,
     PF_STAGES
 } pf_stage;
-enum { PF_LOCAL_LINE, PF_GLOBAL_LINE, PF_LINES };
+enum { PF_LOCAL_LINE, PF_GLOBAL_LINE, PF_EARLY_LINE /* the descent, begun while the probe waits */, PF_LINES };
 enum { PF_TEXT = 48 };
 
 typedef struct pf_opts {
@@ -46,6 +48,7 @@ typedef struct portfolio {
     pf_opts o;
     bool repeats; /* is the first point evaluated twice, to see noise? */
     pf_archive archive;
+    pf_pending pending;
     pf_member lines[PF_LINES];
     pf_record records[PF_KINDS];
     uint32_t stage;
@@ -57,7 +60,7 @@ typedef struct portfolio {
     double *v, *u;    /* [n] scratch */
     uint32_t *order;  /* [n_order] scratch */
     size_t n_order;
-    bool noisy;
+    bool noisy, again;
 } portfolio;
 
 /* p outlives the portfolio. */

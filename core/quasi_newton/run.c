@@ -67,18 +67,20 @@ static void finish(qn_run *r, qn_end end)
 
 /* ---- stencil ---- */
 
-/* The difference step along i: rounding (or noise) against truncation, by the curvature that B knows. */
+/* The difference step along i: rounding (or noise) against truncation, by the curvature that B knows and the value
+ * where the line search began, so that a stencil is the same before its centre's value is known and after. */
 static double difference(const qn_run *r, size_t i)
 {
     const qn_opts *o = r->o;
+    const bool first = r->phase != QN_LINE && !r->has_last;
 
     if (r->eps_f > 0) {
-        const double b = r->has_last ? qn_hessian_diagonal(&r->B, i) : 1;
+        const double b = first ? 1 : qn_hessian_diagonal(&r->B, i);
         return zo_clip(1.68 * sqrt(r->eps_f / b), o->h_min, 0.1);
     }
-    if (!r->has_last)
+    if (first)
         return o->h_first;
-    const double h = o->h_factor * sqrt(EPSILON * fabs(r->f) / qn_hessian_diagonal(&r->B, i));
+    const double h = o->h_factor * sqrt(EPSILON * fabs(r->f_line) / qn_hessian_diagonal(&r->B, i));
     return isfinite(h) ? zo_clip(h, o->h_min, o->h_max) : o->h_max;
 }
 
@@ -143,12 +145,25 @@ static double rung(const qn_run *r, size_t k)
     return r->fresh ? far[k] : near[k];
 }
 
+/* The length that will most likely be taken: the one most like the last that was. */
+static double likely(const qn_run *r)
+{
+    double best = 1;
+
+    if (r->a < 1)
+        return r->a;
+    for (size_t k = 0; k < LADDER; k++)
+        if (fabs(log(rung(r, k) / r->a_taken)) < fabs(log(best / r->a_taken)))
+            best = rung(r, k);
+    return best;
+}
+
 static void speculate(qn_run *r)
 {
     for (size_t k = 0; k < LADDER; k++)
         zo_stage_speculate(&r->stage, point_at(r, rung(r, k)), LABEL_AHEAD, model_at(r, rung(r, k)));
-    if (r->a == 1 && !r->gradients) {
-        memcpy(r->y, point_at(r, 1), r->n * sizeof *r->y);
+    if (!r->gradients) {
+        memcpy(r->y, point_at(r, likely(r)), r->n * sizeof *r->y);
         add_stencil(r, r->y, false);
     }
 }
@@ -158,6 +173,7 @@ static void begin_line(qn_run *r, double a)
     zo_stage_begin(&r->stage);
     r->phase = QN_LINE;
     r->a = a;
+    r->f_line = r->f;
     zo_stage_add(&r->stage, point_at(r, a), LABEL_LINE, model_at(r, a));
     speculate(r);
 }
@@ -243,7 +259,8 @@ static void learn(qn_run *r)
     next_step(r);
 }
 
-static void accept(qn_run *r, size_t slot)
+/* a: the step's length. */
+static void accept(qn_run *r, size_t slot, double a)
 {
     const double *to = zo_stage_x(&r->stage, slot), f = zo_stage_f(&r->stage, slot);
     const double gain = r->f - f;
@@ -254,6 +271,7 @@ static void accept(qn_run *r, size_t slot)
     memcpy(r->g_last, r->g, r->n * sizeof *r->g);
     r->has_last = true;
     r->f = f;
+    r->a_taken = a;
     r->n_steps++;
     r->f_low = fmin(r->f_low, f);
     const double ftol = r->eps_f > 0 ? r->eps_f : r->o->ftol * fmin(1, r->f_first - r->f_low);
@@ -389,7 +407,7 @@ static bool advance(qn_run *r)
     if (r->phase == QN_LINE) {
         const size_t slot = step_found(r);
         if (slot != STAGE_NONE)
-            accept(r, slot);
+            accept(r, slot, slot == 0 ? r->a : rung(r, slot - 1));
         else if (r->stage.n_left == 0)
             shorten(r);
         else
@@ -414,6 +432,8 @@ void qn_run_start(qn_run *r, const double *x)
     r->has_last = r->fresh = false;
     r->n_resets = r->n_steps = 0;
     r->eps_f = 0;
+    r->a_taken = 1;
+    r->f_line = 0;
     r->end = QN_GOES_ON;
     r->f = INFINITY;
     memcpy(r->x, x, r->n * sizeof *x);
@@ -443,7 +463,7 @@ void qn_run_visit(qn_run *r, zo_visit *v)
     zo_visit_f64(v, "run.s", r->s, r->n);
     zo_visit_f64(v, "run.g_last", r->g_last, r->n);
     zo_visit_f64(v, "run.d", r->d, r->n);
-    double scalars[] = {r->f, r->f_first, r->f_low, r->slope, r->curve, r->a, r->b0, r->eps_f};
+    double scalars[] = {r->f, r->f_first, r->f_low, r->slope, r->curve, r->a, r->b0, r->eps_f, r->a_taken, r->f_line};
     zo_visit_f64(v, "run.scalars", scalars, ZO_LEN(scalars));
     r->f = scalars[0];
     r->f_first = scalars[1];
@@ -453,6 +473,8 @@ void qn_run_visit(qn_run *r, zo_visit *v)
     r->a = scalars[5];
     r->b0 = scalars[6];
     r->eps_f = scalars[7];
+    r->a_taken = zo_clip(scalars[8], 1e-300, 1);
+    r->f_line = scalars[9];
     zo_visit_u32(v, "run.phase", &r->phase, 1);
     zo_visit_require(v, "run.phase", r->phase < QN_PHASES);
     zo_visit_u32(v, "run.end", &r->end, 1);

@@ -32,7 +32,8 @@ typedef struct qn_run {
     double *s, *g_last;                     /* [n] the step that led to x, and the gradient before it */
     double *d, *y, *trial;                  /* [n] direction; scratch */
     double f, f_first, f_low, slope, curve; /* slope g'd, curve d'Bd */
-    double a, b0, eps_f;                    /* step length; scale of the last reset; noise */
+    double f_line;                          /* f where the last line search began */
+    double a, a_taken, b0, eps_f;           /* step length; the last one taken; scale of the last reset; noise */
     uint32_t phase, end;
     uint64_t n_resets, n_tries, n_steps;
     bool fresh, has_last; /* B says nothing yet; s and g_last are valid */

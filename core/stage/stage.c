@@ -71,9 +71,13 @@ void zo_stage_begin(zo_stage *s)
     s->n_left = 0;
 }
 
-static bool same_bits(const double *a, const double *b, size_t n)
+/* A point comes back from natural units changed in its last bit at times; no method tells such points apart. */
+static bool is_same(const double *a, const double *b, size_t n)
 {
-    return memcmp(a, b, n * sizeof *a) == 0;
+    for (size_t j = 0; j < n; j++)
+        if (!(fabs(a[j] - b[j]) <= 4.5e-16))
+            return false;
+    return true;
 }
 
 /* Take over what the stage before knows of the point in slot i. */
@@ -82,11 +86,12 @@ static void inherit(zo_stage *s, size_t i)
     stage_slots *to = &s->now, *from = &s->last;
 
     for (size_t k = 0; k < from->size; k++) {
-        if (from->state[k] == STAGE_OPEN || !same_bits(from->x + k * s->n, to->x + i * s->n, s->n))
+        if (from->state[k] == STAGE_OPEN || !is_same(from->x + k * s->n, to->x + i * s->n, s->n))
             continue;
         to->state[i] = from->state[k];
         to->ticket[i] = from->ticket[k];
         to->f[i] = from->f[k];
+        memcpy(to->x + i * s->n, from->x + k * s->n, s->n * sizeof *to->x);
         if (s->n_g)
             memcpy(to->g + i * s->n_g, from->g + k * s->n_g, s->n_g * sizeof *to->g);
         if (s->gradients)
@@ -179,7 +184,7 @@ static size_t slot_of(const zo_stage *s, const stage_memo *memo)
 static size_t slot_at(const zo_stage *s, const double *x)
 {
     for (size_t i = 0; i < s->now.size; i++)
-        if (s->now.state[i] == STAGE_OPEN && same_bits(s->now.x + i * s->n, x, s->n))
+        if (s->now.state[i] == STAGE_OPEN && is_same(s->now.x + i * s->n, x, s->n))
             return i;
     return STAGE_NONE;
 }

@@ -3,9 +3,9 @@
  * answered. So its path does not depend on the order of the answers.
  *
  * Speculative points are handed out when every wanted one is out: the next stage may need them. A point of a new stage
- * that the stage before had already handed out, bit for bit, takes over the answer, or goes on waiting for it. A trial
- * that was abandoned is handed out again, under a new number. A point told from outside answers an open slot that has
- * the same bits. No allocation after init. */
+ * that the stage before had already handed out, to the last bit or two, takes over the answer, or goes on waiting for
+ * it. A trial that was abandoned is handed out again, under a new number. A point told from outside answers an open
+ * slot at the same place. No allocation after init. */
 #ifndef ZO_STAGE_H
 #define ZO_STAGE_H
 

@@ -101,6 +101,7 @@ struct game {
     uint64_t seen[TRIALS]; /* hashes of the points */
     size_t n_repeats;      /* points that had been asked for before */
     double best;
+    bool workers_vanish; /* one in ten */
     char core[TRIALS][24];
 };
 
@@ -166,6 +167,8 @@ static void play(struct game *g, size_t slots, zo_bundle *facts)
         }
         for (size_t k = slots; k-- > 0;) {
             const double f = g->f(x + k * DIMS, from + k);
+            if (g->workers_vanish && (from + k) % 10 == 7)
+                continue;
             const zo_told t = {.number = from + k,
                                .own = true,
                                .has_values = true,
@@ -215,6 +218,20 @@ static void sixteen_slots_are_never_left_waiting(void **state)
     assert_true(count(&g, "random") < TRIALS / 4);
 }
 
+/* A sequential method waits for every answer; what never comes is asked for again. */
+static void a_worker_that_vanishes_stops_nothing(void **state)
+{
+    static struct game g = {.f = bowl, .workers_vanish = true};
+
+    (void)state;
+    play(&g, 4, NULL);
+    assert_true(g.n_repeats > 1);
+    const double lossy = g.best;
+    g.workers_vanish = false;
+    play(&g, 4, NULL);
+    assert_true(fabs(lossy - g.best) < 1e-9);
+}
+
 static void noise_is_seen_and_takes_another_core(void **state)
 {
     static struct game g = {.f = noisy_bowl};
@@ -262,6 +279,7 @@ int main(void)
         cmocka_unit_test(when_it_is_full_the_old_leave_but_not_the_best),
         cmocka_unit_test(nothing_is_paid_for_twice),
         cmocka_unit_test(sixteen_slots_are_never_left_waiting),
+        cmocka_unit_test(a_worker_that_vanishes_stops_nothing),
         cmocka_unit_test(noise_is_seen_and_takes_another_core),
         cmocka_unit_test(it_says_what_each_core_earned),
     };
