@@ -245,6 +245,17 @@ const zo_param_spec *zo_space_param(const zo_space *s, size_t i)
     return &s->specs[i];
 }
 
+size_t zo_space_find(const zo_space *s, const char *name)
+{
+    return space_find(s, name);
+}
+
+size_t zo_space_place(const zo_space *s, size_t i, size_t *first_out)
+{
+    *first_out = s->params[i].first_dim;
+    return s->params[i].n_dims;
+}
+
 bool zo_space_has_linear(const zo_space *s)
 {
     return s->linear != NULL;

@@ -77,6 +77,9 @@ size_t zo_space_n_dims(const zo_space *s);
 const zo_dim *zo_space_dims(const zo_space *s);      /* [n_dims], lent for the space's life */
 size_t zo_space_n_params(const zo_space *s);
 const zo_param_spec *zo_space_param(const zo_space *s, size_t i);
+size_t zo_space_find(const zo_space *s, const char *name); /* its index, or SIZE_MAX */
+/* Where parameter i lies in a vector: its first coordinate, and how many it has (a fixed one none). */
+size_t zo_space_place(const zo_space *s, size_t i, size_t *first_out);
 bool zo_space_has_linear(const zo_space *s);
 bool zo_space_has_conditions(const zo_space *s);
 /* Complete default point (every parameter that is active under the defaults has one): writes v, returns true. */

@@ -51,7 +51,7 @@ static void write_ask(const zo_ask_reply *r, const zo_study *s, zo_json *w)
 {
     zo_json_begin_object(w);
     zo_json_key(w, "trials");
-    zo_api_trials_write(s, r->numbers, r->n, w);
+    zo_api_trials_write(s, r->numbers, r->n, 0, w);
     if (r->reason) {
         zo_json_key_string(w, "state", zo_study_state_name(r->state));
         zo_json_key_string(w, "reason", r->reason);

@@ -22,7 +22,7 @@ struct form {
 
 static void put_json_line(const zo_study *s, const zo_trial *t, zo_json *w)
 {
-    zo_api_trial_write(s, t, w);
+    zo_api_trial_write(s, t, ZO_TRIAL_GRADIENTS, w);
     zo_json_text(w, "\n", 1);
 }
 

@@ -28,12 +28,12 @@ static zo_status work_best(api_cmd *c, zo_ctx *x, zo_error *err)
     zo_json_begin_object(&w);
     zo_json_key(&w, "trial");
     if (found && feasible)
-        zo_api_trial_write(s, &t, &w);
+        zo_api_trial_write(s, &t, 0, &w);
     else
         zo_json_null(&w);
     if (found && !feasible) {
         zo_json_key(&w, "least_infeasible");
-        zo_api_trial_write(s, &t, &w);
+        zo_api_trial_write(s, &t, 0, &w);
     }
     zo_json_end_object(&w);
     api_reply(c, 200, &w);
@@ -102,7 +102,7 @@ static zo_status work_pareto(api_cmd *c, zo_ctx *x, zo_error *err)
     zo_json_init(&w);
     zo_json_begin_object(&w);
     zo_json_key(&w, "trials");
-    zo_api_trials_write(x->study, numbers + from, shown, &w);
+    zo_api_trials_write(x->study, numbers + from, shown, 0, &w);
     zo_json_key_string(&w, "next", more ? next : NULL);
     zo_json_end_object(&w);
     api_reply(c, 200, &w);

@@ -4,6 +4,7 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
+#include "api/gradients.h"
 #include "api/handlers.h"
 #include "api/trial_json.h"
 #include "codec/jsonread.h"
@@ -14,13 +15,13 @@ enum { MAX_RESULTS = 10000, REASON_BYTES = 1024, WORKER_BYTES = 128 };
 
 struct result_in {
     uint64_t number;
-    const json_t *params, *values, *value, *std_error, *metadata, *ignored;
+    const json_t *params, *values, *value, *gradients, *std_error, *metadata, *ignored;
     double cost;
     const char *state, *reason, *worker;
     int64_t created_ms, finished_ms;
 };
 #define IN(member) offsetof(struct result_in, member)
-enum { F_NUMBER, F_PARAMS, F_STATE, F_VALUES, F_VALUE, F_STDERR, F_COST, F_REASON, F_WORKER, F_METADATA };
+enum { F_NUMBER, F_PARAMS, F_STATE, F_VALUES, F_VALUE, F_GRADIENTS, F_STDERR, F_COST, F_REASON, F_WORKER, F_METADATA };
 /* clang-format off */
 #define RESULT_FIELDS(number_name)                                              \
     [F_NUMBER] = {number_name, ZO_F_U64, IN(number), false, 0, 0},              \
@@ -28,6 +29,7 @@ enum { F_NUMBER, F_PARAMS, F_STATE, F_VALUES, F_VALUE, F_STDERR, F_COST, F_REASO
     [F_STATE] = {"state", ZO_F_STRING, IN(state), false, 0, 0},                 \
     [F_VALUES] = {"values", ZO_F_OBJECT, IN(values), false, 0, 0},              \
     [F_VALUE] = {"value", ZO_F_ANY, IN(value), false, 0, 0},                    \
+    [F_GRADIENTS] = {"gradients", ZO_F_OBJECT, IN(gradients), false, 0, 0},    \
     [F_STDERR] = {"stderr", ZO_F_ANY, IN(std_error), false, 0, 0},              \
     [F_COST] = {"cost", ZO_F_F64, IN(cost), false, 0, DBL_MAX},                 \
     [F_REASON] = {"reason", ZO_F_STRING, IN(reason), false, 0, REASON_BYTES},   \
@@ -165,6 +167,8 @@ static zo_status read_common(const struct result_in *in, const zo_study *s, zo_a
         return api_at(err, rc, "params");
     if ((rc = api_values_read(in->values, in->value, s, arena, &t->values, err)) != ZO_OK)
         return rc;
+    if ((rc = api_gradients_read(in->gradients, s, arena, &t->gradients, err)) != ZO_OK)
+        return api_at(err, rc, "gradients");
     if (in->std_error && (rc = read_std_errors(in->std_error, s, arena, &t->std_errors, err)) != ZO_OK)
         return api_at(err, rc, "stderr");
     if (in->metadata && (rc = zo_spec_decode_metadata(in->metadata, arena, &t->metadata, err)) != ZO_OK)
@@ -287,10 +291,10 @@ void api_results_write(const api_results *t, const zo_study *s, zo_json *w)
     zo_json_begin_object(w);
     if (t->many) {
         zo_json_key(w, "trials");
-        zo_api_trials_write(s, t->numbers, t->n, w);
+        zo_api_trials_write(s, t->numbers, t->n, 0, w);
     } else if (zo_study_trial(s, t->numbers[0], &trial)) {
         zo_json_key(w, "trial");
-        zo_api_trial_write(s, &trial, w);
+        zo_api_trial_write(s, &trial, 0, w);
     }
     zo_json_key(w, "best");
     zo_api_best_write(s, w);

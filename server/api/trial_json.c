@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <string.h>
+#include "api/gradients.h"
 #include "codec/params.h"
 
 enum { REPORTS_SHOWN = 1000 };
@@ -47,7 +48,7 @@ static void put_reports(const zo_study *s, const zo_trial *t, zo_json *w)
     zo_json_end_array(w);
 }
 
-static void put_trial(const zo_study *s, const zo_trial *t, bool reports, zo_json *w)
+void zo_api_trial_write(const zo_study *s, const zo_trial *t, unsigned parts, zo_json *w)
 {
     zo_json_begin_object(w);
     zo_json_key_u64(w, "number", t->number);
@@ -61,6 +62,10 @@ static void put_trial(const zo_study *s, const zo_trial *t, bool reports, zo_jso
     if (any_value(s, t->std_errors)) {
         zo_json_key(w, "stderr");
         zo_api_values_write(s, t->std_errors, w);
+    }
+    if (parts & ZO_TRIAL_GRADIENTS && t->gradients) {
+        zo_json_key(w, "gradients");
+        api_gradients_write(s, t, w);
     }
     if (!isnan(t->cost))
         zo_json_key_double(w, "cost", t->cost);
@@ -90,19 +95,9 @@ static void put_trial(const zo_study *s, const zo_trial *t, bool reports, zo_jso
         zo_json_key(w, "metadata");
         zo_json_raw(w, t->metadata, strlen(t->metadata));
     }
-    if (reports && t->n_reports)
+    if (parts & ZO_TRIAL_REPORTS && t->n_reports)
         put_reports(s, t, w);
     zo_json_end_object(w);
-}
-
-void zo_api_trial_write(const zo_study *s, const zo_trial *t, zo_json *w)
-{
-    put_trial(s, t, false, w);
-}
-
-void zo_api_trial_write_reports(const zo_study *s, const zo_trial *t, zo_json *w)
-{
-    put_trial(s, t, true, w);
 }
 
 void zo_api_best_write(const zo_study *s, zo_json *w)
@@ -125,13 +120,13 @@ void zo_api_best_write(const zo_study *s, zo_json *w)
     zo_json_end_object(w);
 }
 
-void zo_api_trials_write(const zo_study *s, const uint64_t *numbers, size_t n, zo_json *w)
+void zo_api_trials_write(const zo_study *s, const uint64_t *numbers, size_t n, unsigned parts, zo_json *w)
 {
     zo_trial t;
 
     zo_json_begin_array(w);
     for (size_t i = 0; i < n; i++)
         if (zo_study_trial(s, numbers[i], &t))
-            zo_api_trial_write(s, &t, w);
+            zo_api_trial_write(s, &t, parts, w);
     zo_json_end_array(w);
 }

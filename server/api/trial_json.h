@@ -5,14 +5,14 @@
 #include "codec/jsonwrite.h"
 #include "zeroth/study.h"
 
-void zo_api_trial_write(const zo_study *s, const zo_trial *t, zo_json *w);
-/* The same with its last 1,000 reports. */
-void zo_api_trial_write_reports(const zo_study *s, const zo_trial *t, zo_json *w);
+/* What is shown beside the rest: its last 1,000 reports, its gradients. */
+enum { ZO_TRIAL_REPORTS = 1, ZO_TRIAL_GRADIENTS = 2 };
+void zo_api_trial_write(const zo_study *s, const zo_trial *t, unsigned parts, zo_json *w);
 /* Values that are present, by name: one object. */
 void zo_api_values_write(const zo_study *s, const double *values, zo_json *w);
 /* {"number", "params", "values"} of the best feasible trial, or null. */
 void zo_api_best_write(const zo_study *s, zo_json *w);
 /* An array of the trials of these numbers. */
-void zo_api_trials_write(const zo_study *s, const uint64_t *numbers, size_t n, zo_json *w);
+void zo_api_trials_write(const zo_study *s, const uint64_t *numbers, size_t n, unsigned parts, zo_json *w);
 
 #endif

@@ -180,7 +180,7 @@ static zo_status work_list(api_cmd *c, zo_ctx *x, zo_error *err)
     zo_json_init(&w);
     zo_json_begin_object(&w);
     zo_json_key(&w, "trials");
-    zo_api_trials_write(x->study, p.numbers, p.n, &w);
+    zo_api_trials_write(x->study, p.numbers, p.n, 0, &w);
     zo_json_key_string(&w, "next", p.more ? next : NULL);
     zo_json_end_object(&w);
     api_reply(c, 200, &w);

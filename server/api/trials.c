@@ -113,7 +113,7 @@ static zo_status work_enqueue(api_cmd *c, zo_ctx *x, zo_error *err)
     zo_json_init(&w);
     zo_json_begin_object(&w);
     zo_json_key(&w, "trials");
-    zo_api_trials_write(x->study, p.numbers, p.n, &w);
+    zo_api_trials_write(x->study, p.numbers, p.n, 0, &w);
     zo_json_end_object(&w);
     api_reply(c, 201, &w);
     return ZO_OK;
@@ -174,7 +174,7 @@ static zo_status work_get(api_cmd *c, zo_ctx *x, zo_error *err)
     if ((rc = find(x, number_of(c), &t, err)) != ZO_OK)
         return rc;
     zo_json_init(&w);
-    zo_api_trial_write_reports(x->study, &t, &w);
+    zo_api_trial_write(x->study, &t, ZO_TRIAL_REPORTS | ZO_TRIAL_GRADIENTS, &w);
     api_reply(c, 200, &w);
     return ZO_OK;
 }
@@ -311,7 +311,7 @@ static zo_status work_release(api_cmd *c, zo_ctx *x, zo_error *err)
         (rc = find(x, number_of(c), &t, err)) != ZO_OK)
         return rc;
     zo_json_init(&w);
-    zo_api_trial_write(x->study, &t, &w);
+    zo_api_trial_write(x->study, &t, 0, &w);
     api_reply(c, 200, &w);
     return ZO_OK;
 }

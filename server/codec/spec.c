@@ -279,8 +279,8 @@ static zo_status read_oracle(const json_t *v, zo_study_spec *s, zo_error *err)
     if ((rc = spec_word(type, oracle_words, &word, err)) != ZO_OK)
         return rc;
     s->oracle = 1u << word;
-    if (s->oracle != ZO_ORACLE_VALUE && s->oracle != ZO_ORACLE_STEPS)
-        return zo_fail(err, ZO_EUNSUPPORTED, "", "this daemon knows the oracles value and steps, not yet %s", type);
+    if (s->oracle != ZO_ORACLE_VALUE && s->oracle != ZO_ORACLE_STEPS && s->oracle != ZO_ORACLE_GRADIENT)
+        return zo_fail(err, ZO_EUNSUPPORTED, "", "this daemon knows the oracles value, steps and gradient, not yet %s", type);
     return ZO_OK;
 }
 

@@ -109,7 +109,7 @@ CREATE = [({}, 400, "/space"), ({"space": {}}, 400, "/space"), ({"space": []}, 4
     ({"space": [F], "budget": {"seconds": -1}}, 422, "/budget/seconds"), ({"space": [F], "budget": {"euros": 1}}, 400, "/budget/euros"), ({"space": [F], "budget": 5}, 400, "/budget"),
     ({"space": [F], "lease": "10"}, {400, 422}, "/lease"), ({"space": [F], "lease": "10ms"}, 422, "/lease"), ({"space": [F], "retries": -1}, {400, 422}, "/retries"),
     ({"space": [F], "on_expiry": "panic"}, 422, "/on_expiry"), ({"space": [F], "duplicates": "never"}, 422, "/duplicates"), ({"space": [F], "noise": "loud"}, 422, "/noise"),
-    ({"space": [F], "parallelism": 0}, 422, "/parallelism"), ({"space": [F], "oracle": "gradient"}, 422, None), ({"space": [F], "oracle": "magic"}, 422, None),
+    ({"space": [F], "parallelism": 0}, 422, "/parallelism"), ({"space": [F], "oracle": "preference"}, 422, "/oracle"), ({"space": [F], "oracle": "magic"}, 422, None),
     ({"space": [F], "solver": "random"}, 400, "/solver"), ({"space": [F], "solver": {}}, {400, 422}, "/solver/name"),
     ({"space": [F], "solver": {"name": "cma-es", "options": {"sigma0": 100}}}, 422, "/solver/options/sigma0"),
     ({"space": [F], "solver": {"name": "cma-es", "options": {"sigma0": "big"}}}, 400, "/solver/options/sigma0"),
