@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "codec/jsonread.h"
 
-enum { MAX_COUNT = 1000, MAX_WAIT_MS = 30000, WORKER_BYTES = 128 };
+enum { MAX_COUNT = 1000, MAX_NUMBERS = 1000000, MAX_WAIT_MS = 30000, WORKER_BYTES = 128 };
 
 struct ask_in {
     uint64_t count;
@@ -26,8 +26,16 @@ static const zo_field ask_fields[] = {
     {"resume", ZO_F_BOOL, offsetof(struct ask_in, resume), false, 0, 0},
 };
 
+/* A reply has a bounded size: of long points it holds fewer than were asked for. */
+static size_t bounded(uint64_t count, const zo_study *s)
+{
+    const size_t fit = MAX_NUMBERS / (zo_space_n_dims(zo_study_space(s)) + 1);
+
+    return count <= fit ? (size_t)count : fit > 0 ? fit : 1;
+}
+
 /* doc NULL: all defaults. Strings are lent by doc. */
-static zo_status read_ask(const json_t *doc, zo_ask_args *out, zo_error *err)
+static zo_status read_ask(const json_t *doc, const zo_study *s, zo_ask_args *out, zo_error *err)
 {
     struct ask_in in = {.count = 1};
     zo_status rc;
@@ -41,17 +49,19 @@ static zo_status read_ask(const json_t *doc, zo_ask_args *out, zo_error *err)
         return api_at(err, rc, "lease");
     if (in.resume && !in.worker)
         return zo_fail(err, ZO_EINVAL, "/worker", "resume needs the worker's name");
-    out->count = (size_t)in.count;
+    out->count = bounded(in.count, s);
     out->worker = in.worker;
     out->resume = in.resume;
     return ZO_OK;
 }
 
-static void write_ask(const zo_ask_reply *r, const zo_study *s, zo_json *w)
+static void write_ask(const zo_ask_reply *r, const zo_study *s, const char *prefix, api_out *o)
 {
+    zo_json *w = &o->w;
+
     zo_json_begin_object(w);
     zo_json_key(w, "trials");
-    zo_api_trials_write(s, r->numbers, r->n, 0, w);
+    zo_api_trials_write(s, r->numbers, r->n, o->parts, w);
     if (r->reason) {
         zo_json_key_string(w, "state", zo_study_state_name(r->state));
         zo_json_key_string(w, "reason", r->reason);
@@ -59,6 +69,7 @@ static void write_ask(const zo_ask_reply *r, const zo_study *s, zo_json *w)
             zo_json_key_double(w, "retry_after", r->retry_after_s);
     }
     zo_json_end_object(w);
+    api_out_points(o, s, r->numbers, r->n, prefix);
 }
 
 /* ---- ask ---- */
@@ -67,24 +78,25 @@ static zo_status work_ask(api_cmd *c, zo_ctx *x, zo_error *err)
 {
     zo_ask_args args;
     zo_ask_reply reply;
-    json_t *doc;
-    zo_json w;
+    api_body body;
+    api_out o;
     zo_status rc;
 
-    if ((rc = api_parse(c, &doc, err)) != ZO_OK)
+    if ((rc = api_body_read(c, &body, err)) != ZO_OK)
         return rc;
-    if ((rc = read_ask(doc, &args, err)) == ZO_OK)
+    if ((rc = api_body_arrays_below(&body, NULL, err)) == ZO_OK &&
+        (rc = read_ask(body.doc, x->study, &args, err)) == ZO_OK)
         rc = zo_study_ask(x->study, &args, x->now, x->events, x->scratch, &reply, err);
-    json_decref(doc);
+    api_body_fini(&body);
     if (rc != ZO_OK)
         return rc;
     if (c->may_wait && !x->timed_out && reply.n == 0 && reply.reason && strcmp(reply.reason, "waiting") == 0) {
         c->wait = true;
         return ZO_OK;
     }
-    zo_json_init(&w);
-    write_ask(&reply, x->study, &w);
-    api_reply(c, 200, &w);
+    api_out_init(&o, c);
+    write_ask(&reply, x->study, "", &o);
+    api_out_reply(&o, 200);
     return ZO_OK;
 }
 
@@ -114,14 +126,16 @@ zo_status api_ask(zo_req *req, zo_error *err)
 {
     static const char *const allowed[] = {"wait"};
     int64_t wait_ms;
+    bool apart;
     api_cmd *c;
     zo_status rc;
 
-    if (!api_accepts(req, api_json_type, NULL))
+    if (!api_accepts_arrays(req, &apart))
         return ZO_OK;
     if ((rc = api_begin(req, sizeof *c, work_ask, allowed, ZO_LEN(allowed), &c, err)) != ZO_OK ||
         (rc = read_wait(req, &wait_ms, err)) != ZO_OK)
         return rc;
+    c->apart = apart;
     if (wait_ms > 0) {
         c->may_wait = true;
         c->cmd.wait_until_ms = zo_clock_mono_ms() + wait_ms;
@@ -144,7 +158,7 @@ static const zo_field exchange_fields[] = {
 };
 
 /* All that can be refused is refused before the tell changes anything. */
-static zo_status exchange(const json_t *doc, zo_ctx *x, zo_json *w, zo_error *err)
+static zo_status exchange(const api_body *body, zo_ctx *x, api_out *o, zo_error *err)
 {
     struct exchange_in in = {0};
     api_results results = {0};
@@ -152,59 +166,63 @@ static zo_status exchange(const json_t *doc, zo_ctx *x, zo_json *w, zo_error *er
     zo_ask_reply reply;
     zo_status rc;
 
-    if ((rc = zo_json_read(doc, exchange_fields, ZO_LEN(exchange_fields), &in, NULL, err)) != ZO_OK)
+    if ((rc = zo_json_read(body->doc, exchange_fields, ZO_LEN(exchange_fields), &in, NULL, err)) != ZO_OK)
         return rc;
     if (!in.tell && !in.ask)
         return zo_fail(err, ZO_EMALFORMED, "", "give tell, ask or both");
-    if (in.tell && (rc = api_results_read(in.tell, x->study, x->scratch, &results, err)) != ZO_OK)
+    if ((rc = api_body_arrays_below(body, in.tell ? "tell/" : NULL, err)) != ZO_OK)
+        return rc;
+    if (in.tell &&
+        (rc = api_results_read(in.tell, &body->arrays, "tell/", x->study, x->scratch, &results, err)) != ZO_OK)
         return api_at(err, rc, "tell");
-    if (in.ask && (rc = read_ask(in.ask, &args, err)) != ZO_OK)
+    if (in.ask && (rc = read_ask(in.ask, x->study, &args, err)) != ZO_OK)
         return api_at(err, rc, "ask");
     if (in.tell && (rc = api_results_apply(&results, x, err)) != ZO_OK)
         return api_at(err, rc, "tell");
-    zo_json_begin_object(w);
+    zo_json_begin_object(&o->w);
     if (in.tell) {
-        zo_json_key(w, "tell");
-        api_results_write(&results, x->study, w);
+        zo_json_key(&o->w, "tell");
+        api_results_write(&results, x->study, "tell/", o);
     }
     if (in.ask) {
         if ((rc = zo_study_ask(x->study, &args, x->now, x->events, x->scratch, &reply, err)) != ZO_OK)
             return api_at(err, rc, "ask");
-        zo_json_key(w, "ask");
-        write_ask(&reply, x->study, w);
+        zo_json_key(&o->w, "ask");
+        write_ask(&reply, x->study, "ask/", o);
     }
-    zo_json_end_object(w);
+    zo_json_end_object(&o->w);
     return ZO_OK;
 }
 
 static zo_status work_exchange(api_cmd *c, zo_ctx *x, zo_error *err)
 {
-    json_t *doc;
-    zo_json w;
+    api_body body;
+    api_out o;
     zo_status rc;
 
-    if ((rc = api_parse(c, &doc, err)) != ZO_OK)
+    if ((rc = api_body_read(c, &body, err)) != ZO_OK)
         return rc;
-    zo_json_init(&w);
-    rc = exchange(doc, x, &w, err);
-    json_decref(doc);
-    if (rc != ZO_OK) {
-        zo_json_fini(&w);
-        return rc;
-    }
-    api_reply(c, 200, &w);
-    return ZO_OK;
+    api_out_init(&o, c);
+    rc = exchange(&body, x, &o, err);
+    api_body_fini(&body);
+    if (rc == ZO_OK)
+        api_out_reply(&o, 200);
+    else
+        api_out_fini(&o);
+    return rc;
 }
 
 zo_status api_exchange(zo_req *req, zo_error *err)
 {
+    bool apart;
     api_cmd *c;
     zo_status rc;
 
-    if (!api_accepts(req, api_json_type, NULL))
+    if (!api_accepts_arrays(req, &apart))
         return ZO_OK;
     if ((rc = api_begin(req, sizeof *c, work_exchange, NULL, 0, &c, err)) != ZO_OK)
         return rc;
+    c->apart = apart;
     api_submit_study(c);
     return ZO_OK;
 }

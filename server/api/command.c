@@ -9,6 +9,8 @@
 #include "codec/jsonread.h"
 
 const char *const api_json_type[] = {"application/json", NULL};
+const char *const api_array_types[] = {
+    [API_AS_JSON] = "application/json", [API_AS_ARRAYS] = "application/vnd.safetensors", NULL};
 
 zo_status api_at(zo_error *err, zo_status rc, const char *key)
 {
@@ -202,10 +204,11 @@ static zo_status remember(api_cmd *c, zo_ctx *x, zo_error *err)
     if (status < 200 || status > 299)
         return ZO_OK;
     zo_req_replied_body(c->req, &reply.reply, &reply.reply_bytes);
-    if (c->location || c->etag) {
-        snprintf(headers, sizeof headers, "%s%s%s%s%s%s", c->location ? "Location: " : "",
+    if (c->location || c->etag || c->apart) {
+        snprintf(headers, sizeof headers, "%s%s%s%s%s%s%s%s%s", c->location ? "Location: " : "",
                  c->location ? c->location : "", c->location ? "\n" : "", c->etag ? "ETag: " : "",
-                 c->etag ? c->etag : "", c->etag ? "\n" : "");
+                 c->etag ? c->etag : "", c->etag ? "\n" : "", c->apart ? "Content-Type: " : "",
+                 c->apart ? api_array_types[API_AS_ARRAYS] : "", c->apart ? "\n" : "");
         reply.headers = headers;
     }
     return zo_ctx_remember(x, &reply, err);
@@ -215,6 +218,7 @@ static void repeat(zo_cmd *cmd, const zo_idempotency *stored)
 {
     api_cmd *c = (api_cmd *)(void *)cmd;
     char *body = zo_malloc(stored->reply_bytes + 1);
+    const char *type = api_array_types[API_AS_JSON];
     char line[256];
     zo_error err;
 
@@ -232,10 +236,13 @@ static void repeat(zo_cmd *cmd, const zo_idempotency *stored)
             break;
         memcpy(line, h, (size_t)(end - h));
         line[end - h] = line[colon - h] = '\0';
-        zo_req_header_set(c->req, line, line + (colon - h) + 2);
+        if (strcmp(line, "Content-Type") == 0) /* there is one beside JSON */
+            type = api_array_types[API_AS_ARRAYS];
+        else
+            zo_req_header_set(c->req, line, line + (colon - h) + 2);
         h = end + 1;
     }
-    zo_req_reply(c->req, stored->status, "application/json", body, stored->reply_bytes);
+    zo_req_reply(c->req, stored->status, type, body, stored->reply_bytes);
 }
 
 static zo_step run(zo_cmd *cmd, zo_ctx *x)

@@ -21,6 +21,7 @@ struct api_cmd {
     void (*finish)(api_cmd *c);  /* [any] in place of giving the request back; NULL: the usual end */
     bool may_wait;               /* set by the handler of a long-poll */
     bool wait;                   /* out of work: nothing to give yet, park */
+    bool apart;                  /* set by the handler: the reply's arrays go apart, as safetensors */
     zo_histogram *histogram;     /* of the time from dispatch to durable end; may be NULL */
     int64_t start_ns;
     const char *location, *etag; /* reply headers, also for a repeated reply */
@@ -62,7 +63,9 @@ zo_status api_query_bool(const zo_req *r, const char *name, bool *io, zo_error *
 zo_status api_path_number(const zo_req *r, uint64_t *out, zo_error *err);
 /* 406 by replying when Accept allows none of the types listed (NULL-terminated); *index_out is the best one's. False: replied. */
 bool api_accepts(zo_req *r, const char *const *types, size_t *index_out);
-extern const char *const api_json_type[]; /* {"application/json", NULL} */
+extern const char *const api_json_type[];   /* {"application/json", NULL} */
+extern const char *const api_array_types[]; /* {"application/json", "application/vnd.safetensors", NULL} */
+enum { API_AS_JSON, API_AS_ARRAYS };        /* their indices */
 
 /* A duration's text or number; a string that is none is ZO_EINVAL: it has the right JSON type. */
 zo_status api_read_lease(const json_t *v, uint64_t *ms_out, zo_error *err);

@@ -45,17 +45,6 @@ static zo_status read_param(const json_t *v, const char *name, const zo_space *s
                                                            : zo_json_get_f64(v, row + first, err);
 }
 
-static zo_status find_missing(const zo_space *space, const double *row, zo_error *err)
-{
-    for (size_t i = 0; i < zo_space_n_params(space); i++) {
-        size_t first;
-        if (zo_space_place(space, i, &first) > 0 && isnan(row[first]))
-            return api_at(err, zo_fail(err, ZO_EMALFORMED, "", "a derivative is missing"),
-                          zo_space_param(space, i)->name);
-    }
-    return ZO_OK;
-}
-
 static zo_status read_row(const json_t *doc, const zo_space *space, double *row, zo_error *err)
 {
     const char *key;
@@ -67,7 +56,7 @@ static zo_status read_row(const json_t *doc, const zo_space *space, double *row,
     json_object_foreach ((json_t *)(uintptr_t)doc, key, v)
         if ((rc = read_param(v, key, space, row, err)) != ZO_OK)
             return api_at(err, rc, key);
-    return find_missing(space, row, err);
+    return ZO_OK;
 }
 
 static zo_status find_row(const zo_study *s, const char *name, size_t *out, zo_error *err)
@@ -80,29 +69,111 @@ static zo_status find_row(const zo_study *s, const char *name, size_t *out, zo_e
     return ZO_OK;
 }
 
-zo_status api_gradients_read(const json_t *doc, const zo_study *s, zo_arena *arena, const double **out, zo_error *err)
+/* What is read so far, NaN where nothing is. */
+struct rows {
+    const zo_study *s;
+    const zo_space *space;
+    size_t n;       /* in a row */
+    double *at;     /* [n_rows][n] */
+    bool *is_given; /* [n_rows] begun, at least */
+};
+
+static zo_status new_rows(const zo_study *s, zo_arena *arena, struct rows *out, zo_error *err)
 {
-    const zo_space *space = zo_study_space(s);
-    const size_t n = zo_space_n_dims(space);
-    double *read;
+    struct rows r = {.s = s, .space = zo_study_space(s), .n = zo_space_n_dims(zo_study_space(s))};
+
+    r.at = zo_arena_array(arena, n_rows(s) * r.n, sizeof *r.at);
+    r.is_given = zo_arena_array(arena, n_rows(s), sizeof *r.is_given);
+    if (!r.at || !r.is_given)
+        return zo_fail_nomem(err);
+    for (size_t i = 0; i < n_rows(s) * r.n; i++)
+        r.at[i] = NAN;
+    *out = r;
+    return ZO_OK;
+}
+
+static zo_status read_document(const json_t *doc, struct rows *r, zo_error *err)
+{
     const char *key;
     json_t *v;
-    size_t row;
+    size_t j;
+    zo_status rc;
+
+    json_object_foreach ((json_t *)(uintptr_t)doc, key, v) {
+        if ((rc = find_row(r->s, key, &j, err)) != ZO_OK ||
+            (rc = read_row(v, r->space, r->at + j * r->n, err)) != ZO_OK)
+            return api_at(err, rc, key);
+        r->is_given[j] = true;
+    }
+    return ZO_OK;
+}
+
+/* One array's row: a vector's place, which the document left free. */
+static zo_status read_array(api_array *a, size_t row, struct rows *r, zo_error *err)
+{
+    size_t first;
+
+    zo_space_place(r->space, a->param, &first);
+    double *to = r->at + a->value * r->n + first;
+    if (!isnan(*to))
+        return zo_fail(err, ZO_EMALFORMED, "", "is in the document and beside it");
+    r->is_given[a->value] = true;
+    return api_array_row(a, row, to, err);
+}
+
+static zo_status at_value(const struct rows *r, size_t value, size_t param, zo_status rc, zo_error *err)
+{
+    api_at(err, rc, zo_space_param(r->space, param)->name);
+    return api_at(err, rc, zo_study_value_name(r->s, value));
+}
+
+static zo_status read_arrays(const api_arrays *arrays, size_t row, struct rows *r, zo_error *err)
+{
+    zo_status rc;
+
+    for (size_t i = 0; i < arrays->n; i++) {
+        api_array *a = &arrays->list[i];
+        if (a->value != API_POINT && (rc = read_array(a, row, r, err)) != ZO_OK)
+            return at_value(r, a->value, a->param, rc, err);
+    }
+    return ZO_OK;
+}
+
+/* A gradient that is given is given whole. */
+static zo_status find_missing(const struct rows *r, zo_error *err)
+{
+    for (size_t j = 0; j < n_rows(r->s); j++)
+        for (size_t i = 0; r->is_given[j] && i < zo_space_n_params(r->space); i++) {
+            size_t first;
+            if (zo_space_place(r->space, i, &first) > 0 && isnan(r->at[j * r->n + first]))
+                return at_value(r, j, i, zo_fail(err, ZO_EMALFORMED, "", "a derivative is missing"), err);
+        }
+    return ZO_OK;
+}
+
+static bool has_gradients(const api_arrays *arrays)
+{
+    for (size_t i = 0; arrays && i < arrays->n; i++)
+        if (arrays->list[i].value != API_POINT)
+            return true;
+    return false;
+}
+
+zo_status api_gradients_read(const json_t *doc, const api_arrays *arrays, size_t row, const zo_study *s,
+                             zo_arena *arena, const double **out, zo_error *err)
+{
+    struct rows r = {0};
     zo_status rc;
 
     *out = NULL;
-    if (!doc)
-        return ZO_OK;
-    if (zo_study_oracle(s) != ZO_ORACLE_GRADIENT)
+    if (doc && zo_study_oracle(s) != ZO_ORACLE_GRADIENT)
         return zo_fail(err, ZO_EINVAL, "", "this study takes no gradients: they need \"oracle\": \"gradient\"");
-    if (!(read = zo_arena_array(arena, n_rows(s) * n, sizeof *read)))
-        return zo_fail_nomem(err);
-    for (size_t i = 0; i < n_rows(s) * n; i++)
-        read[i] = NAN;
-    json_object_foreach ((json_t *)(uintptr_t)doc, key, v)
-        if ((rc = find_row(s, key, &row, err)) != ZO_OK || (rc = read_row(v, space, read + row * n, err)) != ZO_OK)
-            return api_at(err, rc, key);
-    *out = read;
+    if (json_object_size(doc) == 0 && !has_gradients(arrays))
+        return ZO_OK;
+    if ((rc = new_rows(s, arena, &r, err)) != ZO_OK || (rc = read_document(doc, &r, err)) != ZO_OK ||
+        (arrays && (rc = read_arrays(arrays, row, &r, err)) != ZO_OK) || (rc = find_missing(&r, err)) != ZO_OK)
+        return rc;
+    *out = r.at;
     return ZO_OK;
 }
 

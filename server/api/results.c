@@ -129,9 +129,6 @@ zo_status api_pareto(zo_req *req, zo_error *err)
 
 /* ---- state ---- */
 
-enum { AS_JSON, AS_SAFETENSORS };
-static const char *const state_types[] = {"application/json", "application/vnd.safetensors", NULL};
-
 struct state_cmd {
     api_cmd c;
     size_t type;
@@ -181,7 +178,7 @@ static zo_status reply_safetensors(api_cmd *c, const zo_bundle *head, zo_error *
     const zo_status rc = zo_safetensors_write(head, &bytes, &n, err);
 
     if (rc == ZO_OK)
-        zo_req_reply(c->req, 200, state_types[AS_SAFETENSORS], bytes, n);
+        zo_req_reply(c->req, 200, api_array_types[API_AS_ARRAYS], bytes, n);
     return rc;
 }
 
@@ -193,7 +190,7 @@ static zo_status work_state(api_cmd *c, zo_ctx *x, zo_error *err)
 
     zo_bundle_init(&head);
     if ((rc = zo_study_save_head(x->study, zo_runtime_arith_tag(x->rt), &head, err)) == ZO_OK)
-        rc = q->type == AS_JSON ? reply_json(c, x, &head, err) : reply_safetensors(c, &head, err);
+        rc = q->type == API_AS_JSON ? reply_json(c, x, &head, err) : reply_safetensors(c, &head, err);
     zo_bundle_fini(&head);
     return rc;
 }
@@ -204,7 +201,7 @@ zo_status api_state(zo_req *req, zo_error *err)
     size_t type;
     zo_status rc;
 
-    if (!api_accepts(req, state_types, &type))
+    if (!api_accepts(req, api_array_types, &type))
         return ZO_OK;
     if ((rc = api_begin(req, sizeof *q, work_state, NULL, 0, &q, err)) != ZO_OK)
         return rc;

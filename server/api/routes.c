@@ -5,6 +5,7 @@ enum {
     JSON = ZO_ROUTE_BODY_JSON,
     MAYBE = ZO_ROUTE_BODY_JSON | ZO_ROUTE_BODY_OPTIONAL,
     LINES = ZO_ROUTE_BODY_LINES,
+    ARRAYS = ZO_ROUTE_BODY_ARRAYS,
     MAX_IMPORT_BYTES = 8 << 20
 };
 
@@ -23,9 +24,9 @@ const zo_route zo_api_routes[] = {
     {ZO_PATCH, "/v1/studies/{study}", ZO_SCOPE_WRITE, api_study_patch, JSON, 0},
     {ZO_DELETE, "/v1/studies/{study}", ZO_SCOPE_WRITE, api_study_delete, 0, 0},
 
-    {ZO_POST, "/v1/studies/{study}/ask", ZO_SCOPE_WRITE, api_ask, MAYBE, 0},
-    {ZO_POST, "/v1/studies/{study}/tell", ZO_SCOPE_WRITE, api_tell, JSON, 0},
-    {ZO_POST, "/v1/studies/{study}/exchange", ZO_SCOPE_WRITE, api_exchange, JSON, 0},
+    {ZO_POST, "/v1/studies/{study}/ask", ZO_SCOPE_WRITE, api_ask, MAYBE | ARRAYS, 0},
+    {ZO_POST, "/v1/studies/{study}/tell", ZO_SCOPE_WRITE, api_tell, JSON | ARRAYS, 0},
+    {ZO_POST, "/v1/studies/{study}/exchange", ZO_SCOPE_WRITE, api_exchange, JSON | ARRAYS, 0},
 
     {ZO_POST, "/v1/studies/{study}/trials", ZO_SCOPE_WRITE, api_trial_enqueue, JSON, 0},
     {ZO_GET, "/v1/studies/{study}/trials", ZO_SCOPE_READ, api_trial_list, 0, 0},

@@ -3,6 +3,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include "api/gradients.h"
 #include "api/handlers.h"
@@ -46,17 +47,57 @@ static const zo_field line_fields[] = {
 };
 /* clang-format on */
 
-zo_status api_point_read(const json_t *params, const zo_study *s, zo_arena *arena, const double **out, zo_error *err)
+/* A vector parameter's row of an array as one more named value. */
+static zo_status add_array(api_array *a, size_t row, const zo_study *s, zo_arena *arena, zo_named *named, size_t *n,
+                           zo_error *err)
+{
+    const zo_param_spec *p = zo_space_param(zo_study_space(s), a->param);
+    double *numbers = zo_arena_array(arena, p->size, sizeof *numbers);
+    zo_status rc;
+
+    if (!numbers)
+        return zo_fail_nomem(err);
+    for (size_t i = 0; i < *n; i++)
+        if (strcmp(named[i].name, p->name) == 0)
+            return api_at(err, zo_fail(err, ZO_EMALFORMED, "", "is in the document and beside it"), p->name);
+    if ((rc = api_array_row(a, row, numbers, err)) != ZO_OK)
+        return api_at(err, rc, p->name);
+    named[*n].name = p->name;
+    named[(*n)++].value = (zo_scalar){.kind = ZO_NUMBERS, .numbers = numbers, .n_numbers = p->size};
+    return ZO_OK;
+}
+
+static zo_status add_arrays(const api_arrays *arrays, size_t row, const zo_study *s, zo_arena *arena, zo_named **io,
+                            size_t *n, zo_error *err)
+{
+    zo_named *named = zo_arena_array(arena, *n + arrays->n, sizeof *named);
+    zo_status rc;
+
+    if (!named)
+        return zo_fail_nomem(err);
+    if (*n)
+        memcpy(named, *io, *n * sizeof *named);
+    for (size_t i = 0; i < arrays->n; i++)
+        if (arrays->list[i].value == API_POINT &&
+            (rc = add_array(&arrays->list[i], row, s, arena, named, n, err)) != ZO_OK)
+            return rc;
+    *io = named;
+    return ZO_OK;
+}
+
+zo_status api_point_read(const json_t *params, const api_arrays *arrays, size_t row, const zo_study *s, zo_arena *arena,
+                         const double **out, zo_error *err)
 {
     const zo_space *space = zo_study_space(s);
     double *v = zo_arena_array(arena, zo_space_n_dims(space), sizeof *v);
-    zo_named *named;
-    size_t n;
+    zo_named *named = NULL;
+    size_t n = 0;
     zo_status rc;
 
     if (!v)
         return zo_fail_nomem(err);
-    if ((rc = zo_params_read(params, arena, &named, &n, err)) != ZO_OK ||
+    if ((params && (rc = zo_params_read(params, arena, &named, &n, err)) != ZO_OK) ||
+        (arrays && (rc = add_arrays(arrays, row, s, arena, &named, &n, err)) != ZO_OK) ||
         (rc = zo_space_encode(space, named, n, v, err)) != ZO_OK)
         return rc;
     *out = v;
@@ -157,17 +198,28 @@ static zo_status read_state(const char *text, zo_trial_state *out, bool *open_ou
     return ZO_OK;
 }
 
-/* What results and lines have in common. */
-static zo_status read_common(const struct result_in *in, const zo_study *s, zo_arena *arena, zo_tell_item *t,
-                             zo_error *err)
+static bool has_point(const struct result_in *in, const api_arrays *arrays)
 {
+    bool has = in->params != NULL;
+
+    for (size_t i = 0; arrays && i < arrays->n; i++)
+        has |= arrays->list[i].value == API_POINT;
+    return has;
+}
+
+/* What results and lines have in common. A row of arrays holds a point where no trial is named, and gradients where it
+ * is complete. */
+static zo_status read_common(const struct result_in *in, const api_arrays *arrays, size_t row, const zo_study *s,
+                             zo_arena *arena, zo_tell_item *t, zo_error *err)
+{
+    const api_arrays *gradients = t->state == ZO_TRIAL_COMPLETE ? arrays : NULL;
     zo_status rc;
 
-    if (in->params && (rc = api_point_read(in->params, s, arena, &t->v, err)) != ZO_OK)
+    if (!t->by_number && (rc = api_point_read(in->params, arrays, row, s, arena, &t->v, err)) != ZO_OK)
         return api_at(err, rc, "params");
     if ((rc = api_values_read(in->values, in->value, s, arena, &t->values, err)) != ZO_OK)
         return rc;
-    if ((rc = api_gradients_read(in->gradients, s, arena, &t->gradients, err)) != ZO_OK)
+    if ((rc = api_gradients_read(in->gradients, gradients, row, s, arena, &t->gradients, err)) != ZO_OK)
         return api_at(err, rc, "gradients");
     if (in->std_error && (rc = read_std_errors(in->std_error, s, arena, &t->std_errors, err)) != ZO_OK)
         return api_at(err, rc, "stderr");
@@ -179,7 +231,8 @@ static zo_status read_common(const struct result_in *in, const zo_study *s, zo_a
     return keep(in->worker, arena, &t->worker, err);
 }
 
-static zo_status read_result(const json_t *doc, const zo_study *s, zo_arena *arena, zo_tell_item *out, zo_error *err)
+static zo_status read_result(const json_t *doc, const api_arrays *arrays, size_t row, const zo_study *s,
+                             zo_arena *arena, zo_tell_item *out, zo_error *err)
 {
     struct result_in in = {.cost = NAN};
     zo_tell_item t = {.origin = ZO_ORIGIN_CLIENT};
@@ -192,10 +245,10 @@ static zo_status read_result(const json_t *doc, const zo_study *s, zo_arena *are
     t.number = in.number;
     if (t.by_number && in.params)
         return zo_fail(err, ZO_EMALFORMED, "/params", "give trial or params, not both");
-    if (!t.by_number && !in.params)
+    if (!t.by_number && !has_point(&in, arrays))
         return zo_fail(err, ZO_EMALFORMED, "", "a result needs trial, or params for a point of your own");
     if ((rc = read_state(in.state, &t.state, NULL, err)) != ZO_OK ||
-        (rc = read_common(&in, s, arena, &t, err)) != ZO_OK)
+        (rc = read_common(&in, arrays, row, s, arena, &t, err)) != ZO_OK)
         return rc;
     *out = t;
     return ZO_OK;
@@ -219,7 +272,7 @@ zo_status api_line_read(const json_t *doc, const zo_study *s, zo_arena *arena, z
     t.import_number = in.number;
     t.created_ms = in.created_ms;
     t.finished_ms = in.finished_ms;
-    if ((rc = read_common(&in, s, arena, &t, err)) != ZO_OK)
+    if ((rc = read_common(&in, NULL, 0, s, arena, &t, err)) != ZO_OK)
         return rc;
     *out = t;
     return ZO_OK;
@@ -233,43 +286,54 @@ static zo_status reserve(api_results *t, size_t n, zo_arena *arena, zo_error *er
     return t->items && t->numbers ? ZO_OK : zo_fail_nomem(err);
 }
 
-static zo_status read_results(const json_t *list, const zo_study *s, zo_arena *arena, api_results *t, zo_error *err)
+static zo_status read_results(const json_t *list, const api_arrays *arrays, const zo_study *s, zo_arena *arena,
+                              api_results *t, zo_error *err)
 {
-    const size_t n = json_array_size(list);
     zo_status rc;
 
-    if (!json_is_array(list))
-        return zo_fail(err, ZO_EMALFORMED, "", "must be an array");
-    if (n == 0 || n > MAX_RESULTS)
-        return zo_fail(err, ZO_EINVAL, "", "must have 1 to %d results", MAX_RESULTS);
-    if ((rc = reserve(t, n, arena, err)) != ZO_OK)
-        return rc;
-    for (size_t i = 0; i < n; i++)
-        if ((rc = read_result(json_array_get(list, i), s, arena, &t->items[i], err)) != ZO_OK) {
+    for (size_t i = 0; i < t->n; i++)
+        if ((rc = read_result(json_array_get(list, i), arrays, i, s, arena, &t->items[i], err)) != ZO_OK) {
             zo_fail_at(err, "/%zu", i);
             return rc;
         }
     return ZO_OK;
 }
 
-zo_status api_results_read(const json_t *doc, const zo_study *s, zo_arena *arena, api_results *out, zo_error *err)
+static zo_status check_list(const json_t *doc, const json_t *results, zo_error *err)
+{
+    const size_t n = json_array_size(results);
+    const char *key;
+    json_t *v;
+
+    json_object_foreach ((json_t *)(uintptr_t)doc, key, v)
+        if (v != results)
+            return api_at(err, zo_fail(err, ZO_EMALFORMED, "", "results come alone"), key);
+    if (!json_is_array(results))
+        return zo_fail(err, ZO_EMALFORMED, "/results", "must be an array");
+    if (n == 0 || n > MAX_RESULTS)
+        return zo_fail(err, ZO_EINVAL, "/results", "must have 1 to %d results", MAX_RESULTS);
+    return ZO_OK;
+}
+
+zo_status api_results_read(const json_t *doc, const zo_bundle *arrays, const char *prefix, const zo_study *s,
+                           zo_arena *arena, api_results *out, zo_error *err)
 {
     const json_t *results = json_object_get(doc, "results");
     api_results t = {.many = results != NULL};
-    const char *key;
-    json_t *v;
+    api_arrays rows;
     zo_status rc;
 
-    if (!results) {
-        if ((rc = reserve(&t, 1, arena, err)) != ZO_OK || (rc = read_result(doc, s, arena, t.items, err)) != ZO_OK)
-            return rc;
-    } else {
-        json_object_foreach ((json_t *)(uintptr_t)doc, key, v)
-            if (v != results)
-                return api_at(err, zo_fail(err, ZO_EMALFORMED, "", "results come alone"), key);
-        if ((rc = read_results(results, s, arena, &t, err)) != ZO_OK)
-            return api_at(err, rc, "results");
-    }
+    if (t.many && (rc = check_list(doc, results, err)) != ZO_OK)
+        return rc;
+    if ((rc = reserve(&t, t.many ? json_array_size(results) : 1, arena, err)) != ZO_OK ||
+        (rc = api_arrays_bind(arrays, prefix, t.n, s, arena, &rows, err)) != ZO_OK)
+        return rc;
+    if (!t.many && (rc = read_result(doc, &rows, 0, s, arena, t.items, err)) != ZO_OK)
+        return rc;
+    if (t.many && (rc = read_results(results, &rows, s, arena, &t, err)) != ZO_OK)
+        return api_at(err, rc, "results");
+    if ((rc = api_arrays_check(&rows, err)) != ZO_OK)
+        return rc;
     *out = t;
     return ZO_OK;
 }
@@ -284,51 +348,67 @@ zo_status api_results_apply(const api_results *t, zo_ctx *x, zo_error *err)
     return rc;
 }
 
-void api_results_write(const api_results *t, const zo_study *s, zo_json *w)
+/* "best/params/{parameter}" of the one that zo_api_best_write shows. */
+static void put_best(const zo_study *s, const char *prefix, api_out *o)
+{
+    char below[32];
+    uint64_t number;
+    bool feasible;
+
+    snprintf(below, sizeof below, "%sbest/", prefix);
+    if (zo_study_n_objectives(s) == 1 && zo_study_best(s, &number, &feasible) && feasible)
+        api_out_points(o, s, &number, 1, below);
+}
+
+void api_results_write(const api_results *t, const zo_study *s, const char *prefix, api_out *o)
 {
     zo_trial trial;
 
-    zo_json_begin_object(w);
+    zo_json_begin_object(&o->w);
     if (t->many) {
-        zo_json_key(w, "trials");
-        zo_api_trials_write(s, t->numbers, t->n, 0, w);
+        zo_json_key(&o->w, "trials");
+        zo_api_trials_write(s, t->numbers, t->n, o->parts, &o->w);
     } else if (zo_study_trial(s, t->numbers[0], &trial)) {
-        zo_json_key(w, "trial");
-        zo_api_trial_write(s, &trial, 0, w);
+        zo_json_key(&o->w, "trial");
+        zo_api_trial_write(s, &trial, o->parts, &o->w);
     }
-    zo_json_key(w, "best");
-    zo_api_best_write(s, w);
-    zo_json_end_object(w);
+    zo_json_key(&o->w, "best");
+    zo_api_best_write(s, o->parts, &o->w);
+    zo_json_end_object(&o->w);
+    api_out_points(o, s, t->numbers, t->n, prefix);
+    put_best(s, prefix, o);
 }
 
 static zo_status work_tell(api_cmd *c, zo_ctx *x, zo_error *err)
 {
+    api_body body;
     api_results t;
-    json_t *doc;
-    zo_json w;
+    api_out o;
     zo_status rc;
 
-    if ((rc = api_parse(c, &doc, err)) != ZO_OK)
+    if ((rc = api_body_read(c, &body, err)) != ZO_OK)
         return rc;
-    rc = api_results_read(doc, x->study, x->scratch, &t, err);
-    json_decref(doc);
+    rc = api_results_read(body.doc, &body.arrays, "", x->study, x->scratch, &t, err);
+    api_body_fini(&body);
     if (rc != ZO_OK || (rc = api_results_apply(&t, x, err)) != ZO_OK)
         return rc;
-    zo_json_init(&w);
-    api_results_write(&t, x->study, &w);
-    api_reply(c, 200, &w);
+    api_out_init(&o, c);
+    api_results_write(&t, x->study, "", &o);
+    api_out_reply(&o, 200);
     return ZO_OK;
 }
 
 zo_status api_tell(zo_req *req, zo_error *err)
 {
+    bool apart;
     api_cmd *c;
     zo_status rc;
 
-    if (!api_accepts(req, api_json_type, NULL))
+    if (!api_accepts_arrays(req, &apart))
         return ZO_OK;
     if ((rc = api_begin(req, sizeof *c, work_tell, NULL, 0, &c, err)) != ZO_OK)
         return rc;
+    c->apart = apart;
     c->histogram = &zo_metric.tell_us;
     api_submit_study(c);
     return ZO_OK;

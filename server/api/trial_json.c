@@ -54,7 +54,7 @@ void zo_api_trial_write(const zo_study *s, const zo_trial *t, unsigned parts, zo
     zo_json_key_u64(w, "number", t->number);
     zo_json_key_string(w, "state", zo_trial_state_name(t->state));
     zo_json_key(w, "params");
-    zo_params_write(zo_study_space(s), t->v, w);
+    zo_params_write(zo_study_space(s), t->v, !(parts & ZO_TRIAL_NO_VECTORS), w);
     if (any_value(s, t->values)) {
         zo_json_key(w, "values");
         zo_api_values_write(s, t->values, w);
@@ -100,7 +100,7 @@ void zo_api_trial_write(const zo_study *s, const zo_trial *t, unsigned parts, zo
     zo_json_end_object(w);
 }
 
-void zo_api_best_write(const zo_study *s, zo_json *w)
+void zo_api_best_write(const zo_study *s, unsigned parts, zo_json *w)
 {
     uint64_t number;
     bool feasible;
@@ -114,7 +114,7 @@ void zo_api_best_write(const zo_study *s, zo_json *w)
     zo_json_begin_object(w);
     zo_json_key_u64(w, "number", t.number);
     zo_json_key(w, "params");
-    zo_params_write(zo_study_space(s), t.v, w);
+    zo_params_write(zo_study_space(s), t.v, !(parts & ZO_TRIAL_NO_VECTORS), w);
     zo_json_key(w, "values");
     zo_api_values_write(s, t.values, w);
     zo_json_end_object(w);

@@ -44,7 +44,7 @@ static zo_status read_point(const json_t *doc, const zo_study *s, zo_arena *aren
 
     if ((rc = zo_json_read(doc, point_fields, ZO_LEN(point_fields), &in, NULL, err)) != ZO_OK)
         return rc;
-    if ((rc = api_point_read(in.params, s, arena, &p->v[i], err)) != ZO_OK)
+    if ((rc = api_point_read(in.params, NULL, 0, s, arena, &p->v[i], err)) != ZO_OK)
         return api_at(err, rc, "params");
     if (in.metadata && (rc = zo_spec_decode_metadata(in.metadata, arena, &p->metadata[i], err)) != ZO_OK)
         return api_at(err, rc, "metadata");

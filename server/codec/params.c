@@ -37,14 +37,14 @@ zo_status zo_params_read(const json_t *object, zo_arena *arena, zo_named **out, 
     return ZO_OK;
 }
 
-void zo_params_write(const zo_space *s, const double *v, zo_json *w)
+void zo_params_write(const zo_space *s, const double *v, bool vectors, zo_json *w)
 {
     const size_t n = zo_space_n_params(s);
     zo_scalar x;
 
     zo_json_begin_object(w);
     for (size_t i = 0; i < n; i++) {
-        if (!zo_space_get(s, v, i, &x))
+        if (!zo_space_get(s, v, i, &x) || (!vectors && zo_space_param(s, i)->type == ZO_VECTOR))
             continue;
         zo_json_key(w, zo_space_param(s, i)->name);
         zo_json_scalar_write(w, &x);

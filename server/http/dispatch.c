@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { FIRST_BODY_BYTES = 65536, DROP_FACTOR = 4, DROP_SPARE_BYTES = 1 << 20 };
+enum { FIRST_BODY_BYTES = 65536, DROP_FACTOR = 4, DROP_SPARE_BYTES = 1 << 20, MAX_ARRAYS_BYTES = 8 << 20 };
 
 static struct http_conn *conn_of(struct MHD_Connection *c)
 {
@@ -84,6 +84,14 @@ static bool is_type(const char *header, const char *type)
            (header[n] == '\0' || header[n] == ';' || header[n] == ' ' || header[n] == '\t');
 }
 
+/* Arrays of numbers, where the route takes them. */
+static bool is_arrays(const zo_req *r)
+{
+    const char *type = r->headers[KEPT_CONTENT_TYPE];
+
+    return (r->route->flags & ZO_ROUTE_BODY_ARRAYS) && type && is_type(type, "application/vnd.safetensors");
+}
+
 static bool is_accepted_type(const zo_req *r)
 {
     const char *type = r->headers[KEPT_CONTENT_TYPE];
@@ -94,14 +102,25 @@ static bool is_accepted_type(const zo_req *r)
     if (flags & ZO_ROUTE_BODY_LINES)
         return is_type(type, "application/x-ndjson") || is_type(type, "application/jsonl") ||
                is_type(type, "application/json");
-    return is_type(type, "application/json");
+    return is_type(type, "application/json") || is_arrays(r);
+}
+
+static size_t body_limit(const zo_req *r)
+{
+    const size_t json = r->route->max_body_bytes ? r->route->max_body_bytes : r->http->o.max_json_bytes;
+
+    return is_arrays(r) && json < MAX_ARRAYS_BYTES ? MAX_ARRAYS_BYTES : json;
 }
 
 static void refuse_type(zo_req *r)
 {
+    const uint32_t flags = r->route->flags;
+
     zo_req_problem_as(r, 415, "unsupported-media-type",
-                      r->route->flags & ZO_ROUTE_BODY_LINES
+                      flags & ZO_ROUTE_BODY_LINES
                           ? "the Content-Type must be application/x-ndjson, application/jsonl or application/json"
+                      : flags & ZO_ROUTE_BODY_ARRAYS
+                          ? "the Content-Type must be application/json (curl sends it with --json) or application/vnd.safetensors"
                           : "the Content-Type must be application/json (curl sends it with --json)");
 }
 
@@ -207,7 +226,7 @@ static bool begin_body(zo_req *r)
         zo_req_problem_as(r, 411, "length-required", "a body is needed and its length is not given");
         return false;
     }
-    r->body_limit = !takes_body ? 0 : r->route->max_body_bytes ? r->route->max_body_bytes : r->http->o.max_json_bytes;
+    r->body_limit = takes_body ? body_limit(r) : 0;
     if (r->frame.length > r->body_limit)
         return refuse_size(r);
     if (takes_body && !is_accepted_type(r)) {
