@@ -6,6 +6,8 @@
 #include <string.h>
 
 enum { LARGE = 100 }; /* dimensions from which a low-rank covariance pays */
+enum { WINDOW = 12, MARKS = 4 };
+static const double SHRINKS = 0.8; /* a quick run gains less than this share of the last window's gain */
 
 static const zo_solver *first_that_accepts(const zo_problem *p, const char *const *names, size_t n_names)
 {
@@ -101,6 +103,8 @@ zo_status pf_member_start(pf_member *m, const pf_plan *plan, const double *start
     m->run = run;
     m->n_pulled = m->n_evals = m->n_hits = m->last_gain_at = 0;
     m->best = m->first_best = INFINITY;
+    for (size_t k = 0; k < MARKS; k++)
+        m->marks[k] = INFINITY;
     *ok = true;
     return ZO_OK;
 }
@@ -118,6 +122,21 @@ zo_status pf_member_ask(pf_member *m, zo_proposal *p, zo_error *err)
     return rc;
 }
 
+static void mark(pf_member *m)
+{
+    if (m->n_evals % (WINDOW * (m->outer->n + 1)) != 0)
+        return;
+    memmove(m->marks + 1, m->marks, (MARKS - 1) * sizeof *m->marks);
+    m->marks[0] = m->best;
+}
+
+bool pf_member_is_slow(const pf_member *m)
+{
+    const double *b = m->marks;
+
+    return isfinite(b[3]) && b[1] - b[0] > SHRINKS * (b[2] - b[1]) && b[2] - b[1] > SHRINKS * (b[3] - b[2]);
+}
+
 zo_status pf_member_tell(pf_member *m, const zo_told *t, bool paid, zo_error *err)
 {
     const zo_status rc = zo_solver_run_tell(m->run, t, err);
@@ -132,6 +151,8 @@ zo_status pf_member_tell(pf_member *m, const zo_told *t, bool paid, zo_error *er
         if (isinf(m->first_best))
             m->first_best = m->best;
     }
+    if (paid)
+        mark(m);
     return rc;
 }
 
@@ -158,7 +179,7 @@ void pf_member_visit(pf_member *m, zo_visit *v)
         zo_visit_require(v, "kind", ok);
     }
     uint64_t counts[] = {m->n_pulled, m->n_evals, m->n_hits, m->last_gain_at};
-    double values[] = {m->best, m->first_best};
+    double values[] = {m->best, m->first_best, m->marks[0], m->marks[1], m->marks[2], m->marks[3]};
     zo_visit_u64(v, "counts", counts, ZO_LEN(counts));
     zo_visit_f64(v, "values", values, ZO_LEN(values));
     m->n_pulled = counts[0];
@@ -167,6 +188,7 @@ void pf_member_visit(pf_member *m, zo_visit *v)
     m->last_gain_at = counts[3];
     m->best = values[0];
     m->first_best = values[1];
+    memcpy(m->marks, values + 2, sizeof m->marks);
     if (v->status != ZO_OK || !m->run)
         return;
     uint64_t version = zo_solver_run_def(m->run)->version;

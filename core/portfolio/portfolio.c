@@ -12,7 +12,8 @@
 enum { MAX_HITS = 1000 };
 enum { BY_RUN, BY_REPEAT, BY_FILL }; /* who proposed a trial */
 enum { REPEAT_WANTED, REPEAT_OUT, REPEAT_KNOWN, REPEAT_OFF };
-enum { LARGE = 40 }; /* dimensions beyond which quasi-Newton runs go on for longer */
+static const double SLOW_SIGMA = 0.03; /* around a point that a slow run came near to */
+enum { LARGE = 40 };                   /* dimensions beyond which quasi-Newton runs go on for longer */
 
 struct memo {
     uint64_t by, id, number; /* who proposed it; which run, as its which */
@@ -107,7 +108,7 @@ static uint32_t stage_after(const portfolio *s)
         return PF_DESCENT;
     case PF_DESCENT:
     case PF_RESTARTS:
-        return s->n_told < restarts_until(s) ? PF_RESTARTS : PF_MODEL;
+        return s->n_told < restarts_until(s) && !s->was_idle ? PF_RESTARTS : PF_MODEL;
     case PF_MODEL:
     case PF_TURN_GLOBAL:
         return PF_TURN_LOCAL;
@@ -146,7 +147,7 @@ static pf_plan plan_of(const portfolio *s, const double **start)
         break;
     case PF_MODEL:
         plan.kind = PF_GLOBAL;
-        plan.sigma = s->o.sigma;
+        plan.sigma = s->was_slow ? SLOW_SIGMA : s->o.sigma;
         *start = best_x(s);
         break;
     case PF_TURN_GLOBAL:
@@ -222,6 +223,11 @@ static void end_run(portfolio *s, pf_member *m, const char *why)
 {
     pf_record *r = &s->records[m->plan.kind];
 
+    if (m->plan.kind == PF_LOCAL) {
+        s->was_slow = pf_member_is_slow(m);
+        s->was_idle = m->best >= m->first_best;
+    }
+
     memset(r->last_end, 0, sizeof r->last_end);
     snprintf((char *)r->last_end, sizeof r->last_end, "%s", why ? why : "ended");
     pf_member_end(m);
@@ -238,6 +244,8 @@ static void check_limits(portfolio *s, pf_member *m)
         end_run(s, m, "most of the budget is used");
     else if (s->stage == PF_DESCENT && m->n_evals > 150 * n && m->n_evals > budget / 2)
         end_run(s, m, "long enough");
+    else if (s->stage == PF_DESCENT && pf_member_is_slow(m))
+        end_run(s, m, "slow");
     else if (s->stage == PF_DESCENT && m->n_evals > m->last_gain_at + 20 * (n + 1))
         end_run(s, m, "no gain");
 }
@@ -558,7 +566,7 @@ void portfolio_visit(portfolio *s, zo_visit *v)
     char prefix[64];
     uint64_t counts[] = {s->n_told, s->n_runs, s->n_global, s->n_hits};
     double values[] = {s->repeat_first, s->repeat_second, s->low, s->high};
-    uint32_t noisy = s->noisy;
+    uint32_t flags[] = {s->noisy, s->was_slow, s->was_idle};
 
     zo_visit_u64(v, "counts", counts, ZO_LEN(counts));
     zo_visit_f64(v, "values", values, ZO_LEN(values));
@@ -566,7 +574,7 @@ void portfolio_visit(portfolio *s, zo_visit *v)
     zo_visit_require(v, "stage", s->stage < PF_STAGES);
     zo_visit_u32(v, "repeat", &s->repeat, 1);
     zo_visit_require(v, "repeat", s->repeat <= REPEAT_OFF);
-    zo_visit_u32(v, "noisy", &noisy, 1);
+    zo_visit_u32(v, "flags", flags, ZO_LEN(flags));
     s->n_told = counts[0];
     s->n_runs = counts[1];
     s->n_global = counts[2];
@@ -575,7 +583,9 @@ void portfolio_visit(portfolio *s, zo_visit *v)
     s->repeat_second = values[1];
     s->low = values[2];
     s->high = values[3];
-    s->noisy = noisy != 0;
+    s->noisy = flags[0] != 0;
+    s->was_slow = flags[1] != 0;
+    s->was_idle = flags[2] != 0;
     pf_archive_visit(&s->archive, v);
     pf_pending_visit(&s->pending, v);
     for (size_t k = 1; k < PF_KINDS; k++) {

@@ -2,8 +2,8 @@
  *
  *   probe     a small design around the start: is the function separable?
  *   axis      if it is: line searches along the axes, to their end
- *   descent   quasi-Newton from the best point, to its end
- *   restarts  quasi-Newton from random starts, each to its end, up to some trials a dimension
+ *   descent   quasi-Newton from the best point, to its end, or until it only creeps
+ *   restarts  quasi-Newton from random starts, each to its end, up to some trials a dimension, while they gain anything
  *   model     CMA-ES with a quadratic model from the best point
  *   turns     a quasi-Newton run from a random start and a CMA-ES run of twice the population, in turn
  *
@@ -60,7 +60,8 @@ typedef struct portfolio {
     double *v, *u;    /* [n] scratch */
     uint32_t *order;  /* [n_order] scratch */
     size_t n_order;
-    bool noisy, again;
+    bool noisy;
+    bool was_slow, was_idle; /* the last quasi-Newton run: ended while it only crept; without any gain */
 } portfolio;
 
 /* p outlives the portfolio. */
