@@ -144,6 +144,17 @@ bool zo_stage_speculate(zo_stage *s, const double *x, uint32_t label, double pre
     return true;
 }
 
+bool zo_stage_knows(const zo_stage *s, const double *x)
+{
+    for (size_t i = 0; i < s->now.size; i++)
+        if (is_same(s->now.x + i * s->n, x, s->n))
+            return true;
+    for (size_t i = 0; i < s->last.size; i++)
+        if (s->last.state[i] != STAGE_OPEN && is_same(s->last.x + i * s->n, x, s->n))
+            return true;
+    return false;
+}
+
 bool zo_stage_ask(zo_stage *s, zo_proposal *p)
 {
     stage_slots *q = &s->now;

@@ -62,6 +62,9 @@ size_t zo_stage_add(zo_stage *s, const double *x, uint32_t label, double predict
 /* Add a speculative one; false when there is no room. */
 bool zo_stage_speculate(zo_stage *s, const double *x, uint32_t label, double predicted);
 
+/* Is x a point of this stage, or one of the last that had been handed out? Adding it may leave nothing to ask. */
+bool zo_stage_knows(const zo_stage *s, const double *x);
+
 /* The next point to hand out into p (x, memo, provenance), false if all are out: the solver must wait. */
 bool zo_stage_ask(zo_stage *s, zo_proposal *p);
 /* The slot of this stage that t answers, or STAGE_NONE: then it is a point from outside, a late answer, or an abandoned
