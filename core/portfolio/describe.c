@@ -9,10 +9,10 @@ static const char *const stage_names[PF_STAGES] = {"probe", "descent", "restarts
 static const char *const reasons[PF_STAGES] = {
     "a small design around the start shows whether the axes can be searched one by one",
     "a quasi-Newton run from the best point",
-    "quasi-Newton runs from random starts, in case the first one ended in a local optimum",
+    "quasi-Newton runs from other starts, in case the first one ended in a local optimum",
     "CMA-ES with a quadratic model, from the best point",
-    "a quasi-Newton run from a random start and a CMA-ES run with a larger population, in turn",
-    "a quasi-Newton run from a random start and a CMA-ES run with a larger population, in turn",
+    "a quasi-Newton run from another start and a CMA-ES run with a larger population, in turn",
+    "a quasi-Newton run from another start and a CMA-ES run with a larger population, in turn",
 };
 
 static zo_status say_u64(zo_bundle *facts, const char *core, const char *what, uint64_t k, zo_error *err)

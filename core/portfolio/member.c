@@ -43,13 +43,15 @@ zo_status pf_member_init(pf_member *m, const zo_problem *outer, zo_error *err)
 {
     m->outer = outer;
     m->start = zo_calloc(outer->n + 1, sizeof *m->start);
-    return m->start ? ZO_OK : zo_fail_nomem(err);
+    m->x_best = zo_calloc(outer->n + 1, sizeof *m->x_best);
+    return m->start && m->x_best ? ZO_OK : zo_fail_nomem(err);
 }
 
 void pf_member_fini(pf_member *m)
 {
     zo_solver_run_free(m->run);
     zo_free(m->start);
+    zo_free(m->x_best);
 }
 
 void pf_member_end(pf_member *m)
@@ -147,6 +149,7 @@ zo_status pf_member_tell(pf_member *m, const zo_told *t, bool paid, zo_error *er
     m->n_hits += !paid;
     if (t->has_values && t->f[0] < m->best) {
         m->best = t->f[0];
+        memcpy(m->x_best, t->x, m->outer->n * sizeof *t->x);
         m->last_gain_at = m->n_evals;
         if (isinf(m->first_best))
             m->first_best = m->best;
@@ -169,6 +172,7 @@ void pf_member_visit(pf_member *m, zo_visit *v)
     zo_visit_f64(v, "sigma", &plan.sigma, 1);
     zo_visit_u32(v, "has_start", &has_start, 1);
     zo_visit_f64_within(v, "start", m->start, m->outer->n, 0, 1);
+    zo_visit_f64_within(v, "x_best", m->x_best, m->outer->n, 0, 1);
     zo_visit_require(v, "kind", plan.kind < PF_KINDS);
     plan.has_start = has_start != 0;
     if (v->loading && v->status == ZO_OK && plan.kind == PF_NONE)

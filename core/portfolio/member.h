@@ -19,7 +19,8 @@ typedef struct pf_plan {
 typedef struct pf_member {
     const zo_problem *outer;
     pf_plan plan;
-    double *start; /* [n] */
+    double *start;  /* [n] */
+    double *x_best; /* [n] where the run found its best value */
     zo_problem problem;
     zo_solver_run *run;                               /* NULL: none */
     uint64_t n_pulled, n_evals, n_hits, last_gain_at; /* last: evaluation of this run that last improved it */

@@ -12,6 +12,7 @@
 enum { MAX_HITS = 1000 };
 enum { BY_RUN, BY_REPEAT, BY_FILL }; /* who proposed a trial */
 enum { REPEAT_WANTED, REPEAT_OUT, REPEAT_KNOWN, REPEAT_OFF };
+static const double FAR_APART = 0.1;
 static const double SLOW_SIGMA = 0.03; /* around a point that a slow run came near to */
 enum { LARGE = 40 };                   /* dimensions beyond which quasi-Newton runs go on for longer */
 
@@ -56,8 +57,9 @@ zo_status portfolio_init(portfolio *s, const zo_problem *p, const pf_opts *o, zo
         s->records[k].best = INFINITY;
     s->v = zo_calloc(n + 1, sizeof *s->v);
     s->u = zo_calloc(n + 1, sizeof *s->u);
+    s->ends = zo_calloc(PF_ENDS, n * sizeof *s->ends);
     s->order = zo_calloc(s->n_order, sizeof *s->order);
-    if (!s->v || !s->u || !s->order)
+    if (!s->v || !s->u || !s->ends || !s->order)
         return zo_fail_nomem(err);
     for (size_t k = 0; k < PF_LINES; k++)
         if ((rc = pf_member_init(&s->lines[k], &s->p, err)) != ZO_OK)
@@ -73,6 +75,7 @@ void portfolio_fini(portfolio *s)
     pf_pending_fini(&s->pending);
     zo_free(s->v);
     zo_free(s->u);
+    zo_free(s->ends);
     zo_free(s->order);
 }
 
@@ -120,8 +123,36 @@ static uint32_t stage_after(const portfolio *s)
     return s->stage;
 }
 
+/* In the root mean square over the coordinates. */
+static double distance(const double *a, const double *b, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (a[i] - b[i]) * (a[i] - b[i]);
+    return sqrt(sum / (double)n);
+}
+
+/* The best point known that is not near to where a quasi-Newton run has ended: the start of another basin, paid for
+ * already. NULL: none. */
+static const double *far_start(portfolio *s)
+{
+    const size_t k = pf_archive_order(&s->archive, s->n_order, 1e-5, s->order), n = s->p.n;
+    const size_t n_ends = s->n_ends < PF_ENDS ? (size_t)s->n_ends : PF_ENDS;
+
+    for (size_t i = 0; i < k; i++) {
+        const double *x = pf_archive_x(&s->archive, s->order[i]);
+        size_t e = 0;
+        while (e < n_ends && distance(x, s->ends + e * n, n) > FAR_APART)
+            e++;
+        if (e == n_ends)
+            return x;
+    }
+    return NULL;
+}
+
 /* The run that the stage wants on its line; start NULL: anywhere. */
-static pf_plan plan_of(const portfolio *s, const double **start)
+static pf_plan plan_of(portfolio *s, const double **start)
 {
     const double base = 4 + floor(3 * log((double)s->p.n));
     pf_plan plan = {.id = s->n_runs + 1};
@@ -144,6 +175,7 @@ static pf_plan plan_of(const portfolio *s, const double **start)
     case PF_RESTARTS:
     case PF_TURN_LOCAL:
         plan.kind = PF_LOCAL;
+        *start = far_start(s);
         break;
     case PF_MODEL:
         plan.kind = PF_GLOBAL;
@@ -223,6 +255,8 @@ static void end_run(portfolio *s, pf_member *m, const char *why)
 {
     pf_record *r = &s->records[m->plan.kind];
 
+    if (m->plan.kind == PF_LOCAL && isfinite(m->best))
+        memcpy(s->ends + s->n_ends++ % PF_ENDS * s->p.n, m->x_best, s->p.n * sizeof *s->ends);
     if (m->plan.kind == PF_LOCAL) {
         s->was_slow = pf_member_is_slow(m);
         s->was_idle = m->best >= m->first_best;
@@ -564,7 +598,7 @@ void portfolio_visit(portfolio *s, zo_visit *v)
 {
     const char *outer = v->prefix;
     char prefix[64];
-    uint64_t counts[] = {s->n_told, s->n_runs, s->n_global, s->n_hits};
+    uint64_t counts[] = {s->n_told, s->n_runs, s->n_global, s->n_hits, s->n_ends};
     double values[] = {s->repeat_first, s->repeat_second, s->low, s->high};
     uint32_t flags[] = {s->noisy, s->was_slow, s->was_idle};
 
@@ -579,6 +613,7 @@ void portfolio_visit(portfolio *s, zo_visit *v)
     s->n_runs = counts[1];
     s->n_global = counts[2];
     s->n_hits = counts[3];
+    s->n_ends = counts[4];
     s->repeat_first = values[0];
     s->repeat_second = values[1];
     s->low = values[2];
@@ -586,6 +621,7 @@ void portfolio_visit(portfolio *s, zo_visit *v)
     s->noisy = flags[0] != 0;
     s->was_slow = flags[1] != 0;
     s->was_idle = flags[2] != 0;
+    zo_visit_f64_within(v, "ends", s->ends, PF_ENDS * s->p.n, 0, 1);
     pf_archive_visit(&s->archive, v);
     pf_pending_visit(&s->pending, v);
     for (size_t k = 1; k < PF_KINDS; k++) {

@@ -3,9 +3,11 @@
  *   probe     a small design around the start: is the function separable?
  *   axis      if it is: line searches along the axes, to their end
  *   descent   quasi-Newton from the best point, to its end, or until it only creeps
- *   restarts  quasi-Newton from random starts, each to its end, up to some trials a dimension, while they gain anything
+ *   restarts  quasi-Newton from elsewhere, up to some trials a dimension, while the runs gain anything
  *   model     CMA-ES with a quadratic model from the best point
- *   turns     a quasi-Newton run from a random start and a CMA-ES run of twice the population, in turn
+ *   turns     a quasi-Newton run from elsewhere and a CMA-ES run of twice the population, in turn
+ *
+ * Elsewhere is the best point known that lies apart from all ends of such runs, else a random one.
  *
  * Points that wait for other answers leave slots idle. These go, in this order, to a second copy of a point whose
  * worker seems lost, to the descent while the probe is still out, and to the other of the two lines, local and global.
@@ -27,7 +29,7 @@ typedef enum pf_stage {
     PF_STAGES
 } pf_stage;
 enum { PF_LOCAL_LINE, PF_GLOBAL_LINE, PF_EARLY_LINE /* the descent, begun while the probe waits */, PF_LINES };
-enum { PF_TEXT = 48 };
+enum { PF_TEXT = 48, PF_ENDS = 32 };
 
 typedef struct pf_opts {
     double sigma;                              /* of the first CMA-ES run */
@@ -58,7 +60,9 @@ typedef struct portfolio {
     double repeat_first, repeat_second;
     double low, high; /* of the first 2n+1 values */
     double *v, *u;    /* [n] scratch */
-    uint32_t *order;  /* [n_order] scratch */
+    double *ends;     /* [PF_ENDS][n] ring: where quasi-Newton runs have ended */
+    uint64_t n_ends;
+    uint32_t *order; /* [n_order] scratch */
     size_t n_order;
     bool noisy;
     bool was_slow, was_idle; /* the last quasi-Newton run: ended while it only crept; without any gain */
