@@ -77,9 +77,6 @@ static size_t first_choices(const zo_problem *p, struct candidate *list)
     } else if (p->oracle == ZO_ORACLE_GRADIENT) {
         list[k++] = (struct candidate){"quasi-newton", "true gradients make a quasi-Newton method the fastest"};
     } else if (p->n_constraints > 0 && is_continuous(p) && p->noise != ZO_NOISE_EXPECTED && budget <= 1000 * n) {
-        if (p->n <= 10)
-            list[k++] =
-                (struct candidate){"cobyla", "outcome constraints in few dimensions: linear models of all values"};
         list[k++] = (struct candidate){"sqp", "outcome constraints: quadratic programs on differences"};
         list[k++] = (struct candidate){"cobyla", "outcome constraints: linear models of all values"};
     } else if (p->n_constraints > 0 && is_continuous(p)) {
