@@ -32,9 +32,10 @@ zo_status zo_axis_line_reserve(axis_line *l, size_t more, zo_error *err)
         return ZO_OK;
     while (cap < l->size + more)
         cap *= 2;
-    double *t = zo_calloc(cap, 3 * sizeof *t), *v = t + cap, *w = v + cap;
+    double *t = zo_calloc(cap, 3 * sizeof *t);
     if (t == NULL)
         return zo_fail_nomem(err);
+    double *v = t + cap, *w = v + cap;
     if (l->size > 0) {
         memcpy(t, l->t, l->size * sizeof *t);
         memcpy(v, l->v, l->size * sizeof *v);

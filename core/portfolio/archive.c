@@ -140,12 +140,11 @@ void pf_archive_add(pf_archive *a, const double *x, double f)
 
 static bool is_apart(const pf_archive *a, size_t i, double apart)
 {
-    const double *x = pf_archive_x(a, i);
-
     if (apart <= 0 || i == 0)
         return true;
+    const double *x = pf_archive_x(a, i), *before = pf_archive_x(a, i - 1);
     for (size_t j = 0; j < a->n; j++)
-        if (fabs(x[j] - x[j - a->n]) > apart)
+        if (fabs(x[j] - before[j]) > apart)
             return true;
     return false;
 }
