@@ -48,7 +48,7 @@ int zo_cli_solvers(int argc, char **argv)
     }
     for (size_t i = 0; i < zo_solver_count(); i++) {
         const zo_solver *s = zo_solver_at(i);
-        printf("%-10s %s (version %u)\n", s->name, s->summary, s->version);
+        printf("%-18s %s (version %u)\n", s->name, s->summary, s->version);
         for (size_t k = 0; k < s->n_opts; k++)
             print_option(&s->opts[k]);
     }

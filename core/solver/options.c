@@ -37,7 +37,7 @@ static size_t choice_of(const zo_opt *o, const char *text)
 
 static zo_status refuse_unknown(const zo_opt *table, size_t n_opts, const char *name, zo_error *err)
 {
-    char known[160] = "";
+    char known[400] = "";
     size_t at = 0;
 
     for (size_t i = 0; i < n_opts && at < sizeof known; i++)

@@ -208,12 +208,15 @@ static zo_status gradients_init(zo_study *s, const zo_study_spec *spec, zo_error
 
 static zo_status refuse_solver(const char *name, zo_error *err)
 {
-    char known[128] = "";
+    const zo_solver *near[3];
+    char names[160] = "";
     size_t at = 0;
 
-    for (size_t i = 0; i < zo_solver_count() && at < sizeof known; i++)
-        at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", i > 0 ? ", " : "", zo_solver_at(i)->name);
-    return zo_fail(err, ZO_EINVAL, "/solver/name", "there is no solver '%.64s'; there are %s", name, known);
+    const size_t n = zo_solver_nearest(name, ZO_LEN(near), near);
+    for (size_t i = 0; i < n; i++)
+        at += (size_t)snprintf(names + at, sizeof names - at, "%s'%s'", i == 0 ? "" : i + 1 < n ? ", " : " and ", near[i]->name);
+    return zo_fail(err, ZO_EINVAL, "/solver/name", "there is no solver '%.64s'; of the %zu in the catalogue %s are the nearest",
+                   name, zo_solver_count(), names);
 }
 
 static zo_status solver_init(zo_study *s, const zo_study_spec *spec, const zo_solver *def, zo_error *err)

@@ -29,7 +29,7 @@ typedef enum zo_status { ZO_OK = 0, ZO_STATUS_LIST(X) ZO_STATUS_COUNT } zo_statu
 
 typedef struct zo_error {
     zo_status code;
-    char message[256]; /* one line, fit for a client, holding no sample data */
+    char message[512]; /* one line, fit for a client, holding no sample data */
     char pointer[128]; /* RFC 6901 JSON Pointer to the field at fault; "" is the whole body */
     size_t position;   /* of a syntax error, in bytes of the text; 0: none */
 } zo_error;

@@ -115,6 +115,8 @@ typedef struct zo_solver {
 size_t zo_solver_count(void);
 const zo_solver *zo_solver_at(size_t i);
 const zo_solver *zo_solver_find(const char *name); /* NULL if unknown */
+/* The (up to) k solvers whose names are nearest to name, the nearest first, of equal ones the first by name; returns how many. */
+size_t zo_solver_nearest(const char *name, size_t k, const zo_solver **nearest);
 /* Refuse a problem the solver's traits don't cover: ZO_EUNSUPPORTED, pointer /solver/name, message names solver and feature. */
 zo_status zo_solver_accepts(const zo_solver *s, const zo_problem *p, zo_error *err);
 

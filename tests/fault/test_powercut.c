@@ -244,7 +244,7 @@ static void print_finding(void *ctx, const char *line)
 
 typedef struct verdict {
     uint64_t lost;
-    char why[300];
+    char why[600];
 } verdict;
 
 #define LOST(...) (v->lost++, (void)snprintf(v->why, sizeof v->why, __VA_ARGS__))

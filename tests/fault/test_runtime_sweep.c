@@ -15,7 +15,7 @@ typedef struct script {
     unsigned n_asked_least, n_asked_most;
     zo_status make_b, del_b;
     bool wrong; /* an answer that no fault explains */
-    char first[300];
+    char first[600];
 } script;
 
 static double bring_value(int i)

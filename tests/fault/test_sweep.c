@@ -18,7 +18,7 @@ typedef struct outcome { /* what the script knows when it is done */
     bool reply_acked[ROUNDS];
     uint64_t snapshot_acked;
     bool wrong;      /* a read gave what was never written */
-    char first[300]; /* first error */
+    char first[600]; /* first error */
 } outcome;
 
 static bool deep(void)

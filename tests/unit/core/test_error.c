@@ -44,24 +44,25 @@ static void a_message_is_one_line_of_whole_characters(void **state)
 {
     (void)state;
     zo_error err = {0};
-    char text[600];
+    enum { MOST = sizeof err.message - 1 };
+    char text[2 * MOST];
 
     zo_fail(&err, ZO_EINVAL, "", "a\nb\tc\x7f");
     assert_string_equal(err.message, "a b c ");
-    /* every alignment of 2, 3 and 4 byte characters against the cut at 255 bytes */
+    /* every alignment of 2, 3 and 4 byte characters against the cut at MOST bytes */
     static const char *const chars[] = {"\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"};
     for (size_t c = 0; c < 3; c++)
         for (size_t shift = 0; shift < 4; shift++) {
             const size_t w = strlen(chars[c]);
             size_t n = shift;
             memset(text, 'x', shift);
-            for (; n + w < 400; n += w)
+            for (; n + w < sizeof text; n += w)
                 memcpy(text + n, chars[c], w);
             text[n] = '\0';
             zo_fail(&err, ZO_EINVAL, "", "%s", text);
             const size_t kept = strlen(err.message);
             assert_int_equal((kept - shift) % w, 0);
-            assert_true(kept + w > 255 && kept <= 255);
+            assert_true(kept + w > MOST && kept <= MOST);
             assert_memory_equal(err.message, text, kept);
         }
 }
