@@ -116,6 +116,7 @@ struct cmd {
     uint64_t number, seq, digest, n_trials;
     size_t count;                            /* to ask */
     double value, x[4];                      /* x: where the first trial of an ask lies */
+    double gradients[4];                     /* of value, told if the study takes any */
     const char *name, *spec;                 /* to create */
     char id[32];
     bool finished, timed_out, gone, repeated;
@@ -371,6 +372,8 @@ static inline void act_tell(cmd *m, zo_ctx *x)
     zo_tell_item item = {.by_number = true, .number = m->number, .state = ZO_TRIAL_COMPLETE, .values = &m->value, .cost = (double)NAN};
     size_t at;
 
+    if (zo_study_oracle(x->study) == ZO_ORACLE_GRADIENT)
+        item.gradients = m->gradients;
     m->rc = zo_study_tell(x->study, &item, 1, x->now, x->events, &m->number, &at, &m->err);
     m->seq = zo_study_seq(x->study);
 }

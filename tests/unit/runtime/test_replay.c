@@ -13,14 +13,22 @@ static double loss_at(const double *x)
     return (x[0] - 0.3) * (x[0] - 0.3) + 0.1 * (x[1] - 1.0) * (x[1] - 1.0);
 }
 
+static void slope_at(const double *x, double out[2])
+{
+    out[0] = 2 * (x[0] - 0.3);
+    out[1] = 0.2 * (x[1] - 1.0);
+}
+
+static const char with_slopes[] = "\"oracle\": \"gradient\", "; /* in the spec of solvers that take nothing else */
+
 static void spec_for(const zo_solver *solver, char out[512])
 {
     snprintf(out, 512,
-             "{\"seed\": 7, \"space\": [{\"name\": \"x\", \"type\": \"float\", \"low\": 0, \"high\": 1}, "
+             "{%s\"seed\": 7, \"space\": [{\"name\": \"x\", \"type\": \"float\", \"low\": 0, \"high\": 1}, "
              "{\"name\": \"y\", \"type\": \"float\", \"low\": -5, \"high\": 5}], "
              "\"objectives\": [{\"name\": \"loss\", \"goal\": \"minimize\"}], \"solver\": {\"name\": \"%s\", "
              "\"options\": {}}}",
-             solver->name);
+             solver->oracles & ZO_ORACLE_VALUE ? "" : with_slopes, solver->name);
 }
 
 /* A solver may wait for answers, or have come to its end: both sides then give nothing. */
@@ -58,13 +66,20 @@ static uint64_t twin_ask(twin *w, double x[2])
     return r.numbers[0];
 }
 
-static void twin_tell(twin *w, uint64_t number, double value)
+static void twin_tell(twin *w, uint64_t number, const double *x)
 {
-    zo_tell_item item = {
-        .by_number = true, .number = number, .state = ZO_TRIAL_COMPLETE, .values = &value, .cost = (double)NAN};
+    double slope[2];
+    const double value = loss_at(x);
+    zo_tell_item item = {.by_number = true,
+                         .number = number,
+                         .state = ZO_TRIAL_COMPLETE,
+                         .values = &value,
+                         .gradients = zo_study_oracle(w->study) == ZO_ORACLE_GRADIENT ? slope : NULL,
+                         .cost = (double)NAN};
     zo_error err = {0};
     size_t at;
 
+    slope_at(x, slope);
     assert_int_equal(zo_study_tell(w->study, &item, 1, (zo_now){1, 1}, &w->events, &number, &at, &err), ZO_OK);
 }
 
@@ -88,13 +103,14 @@ static uint64_t ask_at(fx *f, double x[2])
     return m.number;
 }
 
-static void tell_at(fx *f, uint64_t number, double value)
+static void tell_at(fx *f, uint64_t number, const double *x)
 {
     cmd m;
 
     cmd_init(&m, f, act_tell);
     m.number = number;
-    m.value = value;
+    m.value = loss_at(x);
+    slope_at(x, m.gradients);
     assert_int_equal(run_on(f, "a", &m), ZO_OK);
 }
 
@@ -115,8 +131,8 @@ static void both(fx *f, twin *w, int n)
         for (int k = BATCH - 1; k > 0; k--) {
             if (number[k] == NOTHING)
                 continue;
-            tell_at(f, number[k], loss_at(x[k]));
-            twin_tell(w, number[k], loss_at(x[k]));
+            tell_at(f, number[k], x[k]);
+            twin_tell(w, number[k], x[k]);
         }
     }
 }
@@ -162,7 +178,7 @@ static bool goes_on(const char *spec)
             given = (number[k] = twin_ask(&w, x[k])) != NOTHING;
         for (int k = BATCH - 1; k > 0; k--)
             if (number[k] != NOTHING)
-                twin_tell(&w, number[k], loss_at(x[k]));
+                twin_tell(&w, number[k], x[k]);
     }
     twin_close(&w);
     return given;
@@ -358,7 +374,7 @@ static void run_r3(const char *spec)
             if (!way)
                 memcpy(first[i], again, sizeof again);
             assert_memory_equal(first[i], again, sizeof again);
-            tell_at(&f, number, loss_at(again));
+            tell_at(&f, number, again);
             if (way == 2 && i == LAST / 2) {
                 fx_stop(&f);
                 fx_start_elsewhere(&f);
@@ -504,7 +520,7 @@ static void a_rebased_log_passes_the_check(void **state)
     for (int i = 0; i < MORE; i++) {
         uint64_t number = ask_at(&f, x);
 
-        tell_at(&f, number, loss_at(x));
+        tell_at(&f, number, x);
     }
     fx_stop(&f);
     assert_true(check_is_clean(&f));
