@@ -67,21 +67,23 @@ static void seat_guest(swarm *s)
     s->guest_f = INFINITY;
 }
 
-bool swarm_tell(swarm *s, const zo_told *t)
+void swarm_tell(swarm *s, const zo_told *t)
 {
-    if (zo_stage_tell(&s->stage, t) == STAGE_NONE) {
-        if (zo_told_is_valued(t) && t->f[0] < s->guest_f) {
-            s->guest_f = t->f[0];
-            memcpy(s->guest, t->x, s->n * sizeof *s->guest);
-        }
-        return false;
-    }
-    if (!zo_stage_is_complete(&s->stage))
+    if (zo_stage_tell(&s->stage, t) != STAGE_NONE || !zo_told_is_valued(t) || !(t->f[0] < s->guest_f))
+        return;
+    s->guest_f = t->f[0];
+    memcpy(s->guest, t->x, s->n * sizeof *s->guest);
+}
+
+bool swarm_close(swarm *s)
+{
+    if (!s->begun || s->over || s->n_barren >= BARREN_STEPS || !zo_stage_is_complete(&s->stage))
         return false;
     memcpy(s->x, s->stage.now.x, s->size * s->n * sizeof *s->x);
     memcpy(s->f, s->stage.now.f, s->size * sizeof *s->f);
     seat_guest(s);
     s->step++;
+    s->over = s->n == 0; /* there is but one point */
     return true;
 }
 

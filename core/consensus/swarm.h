@@ -6,6 +6,7 @@
 #include "stage/stage.h"
 
 enum { SWARM_ENTRIES = 1 << 21 }; /* particles x dimensions */
+enum { SWARM_STILL = 100 };       /* steps without a new point before the particles start anew */
 
 typedef struct swarm {
     const zo_problem *p;
@@ -27,9 +28,10 @@ void swarm_fini(swarm *s);
 void swarm_emit(swarm *s);
 /* False: nothing to hand out; p has the verdict. */
 bool swarm_ask(swarm *s, zo_proposal *p);
-/* True: all particles of the step have their values in f; x is where they were evaluated, a guest took the worst place.
- */
-bool swarm_tell(swarm *s, const zo_told *t);
+void swarm_tell(swarm *s, const zo_told *t);
+/* True: the step is over. All particles have their values in f, x is where they were evaluated, a guest took the worst place.
+ * The next step may be over at once, when every point of it was evaluated in this one. */
+bool swarm_close(swarm *s);
 /* Weights and consensus, by alpha or (share > 0) by the share that has a say. False: no particle has a value. */
 bool swarm_agree(swarm *s, double alpha, double share);
 /* The generator of this step: whoever closes it. */

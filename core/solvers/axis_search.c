@@ -33,9 +33,10 @@ static const zo_opt axis_opt_table[] = {
 
 typedef enum { START, DESIGN, CHECK, SWEEP, MEET, END, N_PHASES } phase;
 typedef enum { UNKNOWN, SEPARABLE, ASSUMED, NO_VALUE, FLAT, COUPLED, N_FINDINGS } finding;
-typedef enum { NOT_SEPARABLE, NOTHING_TO_SEARCH, NO_START, NO_AXIS_IMPROVES, SPENT, N_REASONS } reason;
-static const char *const reasons[N_REASONS] = {"not separable", "nothing to search", "the start has no value",
-                                               "no axis improves", "a better point would take too steep a valley"};
+typedef enum { NOT_SEPARABLE, NOTHING_TO_SEARCH, NO_START, NO_AXIS_IMPROVES, SPENT, FLAT_HERE, N_REASONS } reason;
+static const char *const reasons[N_REASONS] = {"not separable", "nothing to search", "the probe's points have no value",
+                                               "no axis improves", "a better point would take too steep a valley",
+                                               "flat around the start"};
 
 enum { LABEL_DESIGN, LABEL_CHECK, LABEL_VERTEX, LABEL_END, LABEL_LOCAL, LABEL_STEP, N_LABELS };
 static const char *const labels[N_LABELS] = {"design",   "separability-check", "vertex",
@@ -108,7 +109,7 @@ static void end(struct axis *s, reason r)
 static void not_separable(struct axis *s, finding why)
 {
     s->finding = why;
-    end(s, NOT_SEPARABLE);
+    end(s, why == NO_VALUE ? NO_START : why == FLAT ? FLAT_HERE : NOT_SEPARABLE);
 }
 
 /* ---- points ---- */
@@ -452,7 +453,7 @@ static zo_status axis_ask(void *self, zo_rng *rng, zo_proposal *p, zo_error *err
     (void)rng;
     (void)err;
     if (s->phase == END || nothing) {
-        p->verdict = ZO_ASK_DONE;
+        p->verdict = !nothing && s->reason == NO_START ? ZO_ASK_STALLED : ZO_ASK_DONE;
         p->core = "axis-search";
         p->why = reasons[nothing ? NOTHING_TO_SEARCH : (reason)s->reason];
         return ZO_OK;

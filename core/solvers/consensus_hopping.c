@@ -138,8 +138,13 @@ static zo_status hop_tell(void *self, zo_rng *rng, const zo_told *t, zo_error *e
 
     (void)rng;
     (void)err;
-    if (swarm_tell(&s->swarm, t))
-        step(s);
+    swarm_tell(&s->swarm, t);
+    for (int still = 0; swarm_close(&s->swarm); still++) {
+        if (still < SWARM_STILL)
+            step(s);
+        else
+            start(s);
+    }
     return ZO_OK;
 }
 
