@@ -51,6 +51,20 @@ static zo_status say_record(const portfolio *s, uint32_t kind, zo_bundle *facts,
     return zo_bundle_set_meta(facts, key, (const char *)r->last_end, err);
 }
 
+/* The axis search says what it knows of the separability: it is why it runs. */
+static zo_status say_axis(const portfolio *s, zo_bundle *facts, zo_error *err)
+{
+    const char *found;
+    char text[256];
+    zo_status rc;
+
+    if ((rc = zo_solver_run_describe(s->lines[PF_LOCAL_LINE].run, facts, err)) != ZO_OK ||
+        !(found = zo_bundle_meta(facts, "separability")))
+        return rc;
+    snprintf(text, sizeof text, "%s; separable: %s", reasons[s->stage], found);
+    return zo_bundle_set_meta(facts, "reason", text, err);
+}
+
 zo_status portfolio_describe(const portfolio *s, zo_bundle *facts, zo_error *err)
 {
     const bool global = s->stage == PF_MODEL || s->stage == PF_TURN_GLOBAL;
@@ -63,7 +77,7 @@ zo_status portfolio_describe(const portfolio *s, zo_bundle *facts, zo_error *err
         (rc = zo_bundle_set_meta(facts, "stage", stage_names[s->stage], err)) != ZO_OK)
         return rc;
     if (s->lines[PF_LOCAL_LINE].run && s->lines[PF_LOCAL_LINE].plan.kind == PF_AXIS &&
-        (rc = zo_solver_run_describe(s->lines[PF_LOCAL_LINE].run, facts, err)) != ZO_OK)
+        (rc = say_axis(s, facts, err)) != ZO_OK)
         return rc;
     for (uint32_t kind_ = 1; kind_ < PF_KINDS; kind_++)
         if (s->records[kind_].runs > 0 && (rc = say_record(s, kind_, facts, err)) != ZO_OK)

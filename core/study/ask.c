@@ -2,14 +2,14 @@
  * are that many single asks; what was given out stays given out if a later one finds nothing or fails.
  *
  * When it ends: the budget in trials is a comparison of counters, so it needs no event and a larger budget or an abandoned trial reopens
- * the study by itself. Target, seconds, a converged solver and an exhausted space are facts; each is logged once as ENDED (target in
- * the tell that reaches it, seconds at the tick or ask that sees it, the others in the ask that finds them), and a patch of the
- * budget takes them back. */
+ * the study by itself. Target, seconds, a solver that came to its end or gave up, and an exhausted space are facts; each is logged once as
+ * ENDED (target in the tell that reaches it, seconds at the tick or ask that sees it, the others in the ask that finds them), and a
+ * patch of the budget takes them back. */
 #include "study/study_private.h"
 
 #include <stdlib.h>
 
-enum { MAX_COUNT = 1000, MAX_WORKER = 128, MAX_WHY = 128 };
+enum { MAX_COUNT = 1000, MAX_WORKER = 128 };
 
 /* core NUL why: one interned entry (see zo_study_trial). Returns 0 when there is nothing to say. */
 static uint32_t intern_provenance(zo_study *s, struct str core, struct str why)
@@ -29,8 +29,8 @@ static uint32_t intern_provenance(zo_study *s, struct str core, struct str why)
 
 bool asked_reserve(zo_study *s, size_t worker_bytes)
 {
-    return table_reserve(&s->t, s->t.next) && pending_reserve(&s->pending, 1) && ends_reserve(s, 1) &&
-           intern_reserve(&s->strings, 2, worker_bytes + 2 * MAX_WHY + 2) &&
+    return table_reserve(&s->t, s->t.next) && table_reserve_predicted(&s->t, s->t.next) && pending_reserve(&s->pending, 1) && ends_reserve(s, 1) &&
+           intern_reserve(&s->strings, 3, worker_bytes + 2 * MAX_WHY + 2 + MAX_END_WHY) &&
            (s->duplicates != ZO_DUPLICATES_AVOID || seen_reserve(&s->seen, 1));
 }
 
@@ -75,6 +75,8 @@ void asked_apply(zo_study *s, const struct rec_asked *a, int64_t at_ms, const zo
     r.g->worker[r.i] = a->worker.p ? intern_add(&s->strings, a->worker.p, a->worker.n) : 0;
     if (a->attempt == 1)
         r.g->provenance[r.i] = intern_provenance(s, a->core, a->why);
+    if (a->attempt == 1 && a->origin == ZO_ORIGIN_SOLVER)
+        row_predict(&s->t, r, a->predicted);
     if (!s->first_ask_ms)
         s->first_ask_ms = at_ms ? at_ms : 1;
     if (now) {
@@ -91,6 +93,7 @@ void asked_apply(zo_study *s, const struct rec_asked *a, int64_t at_ms, const zo
 void ended_apply(zo_study *s, const struct rec_ended *r)
 {
     s->ended = r->reason;
+    s->ended_why = r->why.p ? intern_add(&s->strings, r->why.p, r->why.n) : 0;
 }
 
 void study_end(zo_study *s, zo_events *ev, const struct rec_ended *r, zo_now now)
@@ -110,17 +113,20 @@ const char *zo_study_state_name(zo_study_state state)
     return (size_t)state < ZO_LEN(names) ? names[state] : "unknown";
 }
 
-/* Done by an event, done by the budget, paused, else active; stalled when the last ask found the solver waiting for tells and no trial
- * is out that could be told. */
+/* Over by an event, done by the budget, paused, else active; stalled also when the last ask found the solver waiting for tells and no
+ * trial is out that could be told. */
 zo_study_state zo_study_get_state(const zo_study *s, const char **reason_out)
 {
-    static const char *const ends[END_REASON_COUNT] = {NULL, "target", "seconds", "converged", "exhausted"};
+    static const char *const ends[END_REASON_COUNT] = {
+        [END_TARGET] = "target",   [END_SECONDS] = "seconds",       [END_CONVERGED] = "converged", [END_EXHAUSTED] = "exhausted",
+        [END_STALLED] = "stalled", [END_INFEASIBLE] = "infeasible", [END_STOP] = "stop",
+    };
     const char *unused;
     const char **reason = reason_out ? reason_out : &unused;
 
     *reason = ends[s->ended];
     if (s->ended != END_NONE)
-        return ZO_STUDY_DONE;
+        return s->ended == END_STALLED ? ZO_STUDY_STALLED : s->ended == END_INFEASIBLE ? ZO_STUDY_INFEASIBLE : ZO_STUDY_DONE;
     if (s->budget.trials && s->counts.handed_out >= s->budget.trials) {
         *reason = "budget";
         return ZO_STUDY_DONE;
@@ -134,6 +140,11 @@ zo_study_state zo_study_get_state(const zo_study *s, const char **reason_out)
         return ZO_STUDY_STALLED;
     }
     return ZO_STUDY_ACTIVE;
+}
+
+const char *zo_study_end_detail(const zo_study *s)
+{
+    return s->ended == END_NONE ? NULL : intern_get(&s->strings, s->ended_why);
 }
 
 /* ---- the command ---- */
@@ -153,11 +164,18 @@ static void hand_out(zo_study *s, const struct asking *k, struct rec *rec, bool 
     asked_apply(s, &rec->u.asked, k->now.wall_ms, &k->now, own);
 }
 
+static struct str reason_of(const struct provenance *p)
+{
+    const struct str why = str_of(p->why);
+
+    return (struct str){why.p, why.n < MAX_END_WHY ? why.n : MAX_END_WHY};
+}
+
 /* One single ask. *given false: nothing to give. */
 static zo_status ask_one(zo_study *s, const struct asking *k, bool *given, uint64_t *number_out, zo_error *err)
 {
     struct rec rec = {.kind = ZO_EVENT_ASKED,
-                      .u.asked = {.lease_ms = k->a->lease_ms == s->lease_ms ? 0 : k->a->lease_ms, .worker = k->worker}};
+                      .u.asked = {.lease_ms = k->a->lease_ms == s->lease_ms ? 0 : k->a->lease_ms, .worker = k->worker, .predicted = NAN}};
     struct rec_asked *a = &rec.u.asked;
     enum proposal what;
     struct provenance why;
@@ -165,7 +183,7 @@ static zo_status ask_one(zo_study *s, const struct asking *k, bool *given, uint6
     zo_status rc;
 
     *given = false;
-    if (!asked_reserve(s, k->worker.n) || !events_reserve(k->ev, 2, record_bytes(s, &rec) + 2 * MAX_WHY + 64))
+    if (!asked_reserve(s, k->worker.n) || !events_reserve(k->ev, 2, record_bytes(s, &rec) + 2 * MAX_WHY + MAX_END_WHY + 64))
         return zo_fail_nomem(err);
     if (ring_front(s, &s->retry, &a->number) || ring_front(s, &s->queue, &a->number)) {
         const struct row r = table_row(&s->t, a->number);
@@ -182,7 +200,13 @@ static zo_status ask_one(zo_study *s, const struct asking *k, bool *given, uint6
             s->waiting = true;
             return ZO_OK;
         case CONVERGED:
-            study_end(s, k->ev, &(struct rec_ended){.reason = END_CONVERGED}, k->now);
+            study_end(s, k->ev, &(struct rec_ended){.reason = END_CONVERGED, .why = reason_of(&why)}, k->now);
+            return ZO_OK;
+        case STALLED:
+            study_end(s, k->ev, &(struct rec_ended){.reason = end_without_value(s), .why = reason_of(&why)}, k->now);
+            return ZO_OK;
+        case INFEASIBLE:
+            study_end(s, k->ev, &(struct rec_ended){.reason = END_INFEASIBLE, .why = reason_of(&why)}, k->now);
             return ZO_OK;
         case EXHAUSTED:
             study_end(s, k->ev, &(struct rec_ended){.reason = END_EXHAUSTED}, k->now);
@@ -199,6 +223,7 @@ static zo_status ask_one(zo_study *s, const struct asking *k, bool *given, uint6
         a->why = str_of(why.why);
         a->core.n = a->core.n < MAX_WHY ? a->core.n : MAX_WHY;
         a->why.n = a->why.n < MAX_WHY ? a->why.n : MAX_WHY;
+        a->predicted = why.predicted;
         own = what == PROPOSED;
     }
     s->waiting = false;
@@ -243,7 +268,7 @@ static double retry_after(const zo_study *s, zo_study_state state, zo_now now)
 {
     const int64_t expiry = s->pending.n_heap ? s->pending.items[s->pending.heap[0]].expires_mono - now.mono_ms : 0;
 
-    if (state == ZO_STUDY_ACTIVE || state == ZO_STUDY_STALLED)
+    if (s->ended == END_NONE && (state == ZO_STUDY_ACTIVE || state == ZO_STUDY_STALLED))
         return 1;
     if (state == ZO_STUDY_PAUSED)
         return 10;
@@ -279,7 +304,7 @@ zo_status zo_study_ask(zo_study *s, const zo_ask_args *a, zo_now now, zo_events 
     while (reply.n < a->count && given) {
         const zo_study_state state = zo_study_get_state(s, NULL);
         const size_t n_events = ev->n;
-        if (state == ZO_STUDY_DONE || state == ZO_STUDY_PAUSED)
+        if (s->ended != END_NONE || state == ZO_STUDY_DONE || state == ZO_STUDY_PAUSED)
             break;
         rc = ask_one(s, &k, &given, &reply.numbers[reply.n], err);
         if (rc != ZO_OK && reply.n == 0 && ev->n == n_events)
@@ -295,6 +320,7 @@ zo_status zo_study_ask(zo_study *s, const zo_ask_args *a, zo_now now, zo_events 
     } else {
         if (!reply.reason)
             reply.reason = "waiting";
+        reply.detail = zo_study_end_detail(s);
         reply.retry_after_s = retry_after(s, reply.state, now);
     }
     if (reply.n == a->count && reply.state == ZO_STUDY_STALLED)

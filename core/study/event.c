@@ -3,7 +3,7 @@
  * byte 0 is the layout's version (1). Then, by kind, in this order (numbers are LEB128 varints in their shortest form, doubles 8 raw
  * little-endian bytes, strings a length and bytes without NUL, vectors a count and doubles; [x] only where its flag is set):
  *   CREATED    seed, dimensions, values, solver version, solver name
- *   ASKED      flags, number, attempt, origin, [lease ms], [worker], [core], [why], [vector]
+ *   ASKED      flags, number, attempt, origin, [lease ms], [worker], [core], [why], [vector], [predicted]
  *              the vector is left out where an earlier event of the same number holds it (retries, queued points)
  *   TOLD       flags, number, state, [origin, vector], [values], [std errors], [cost], [reason], [worker], [metadata],
  *              [created ms, finished ms], [gradients]
@@ -11,7 +11,7 @@
  *   EXPIRED    number, outcome (state)          RELEASED, WITHDRAWN  number
  *   QUEUED     flags, number, vector, [metadata]
  *   PATCHED    flags, [trials, seconds, target]  the flags hold has_target and paused
- *   ENDED      reason, flags, [number]           flag: the solver was asked for this number in vain
+ *   ENDED      reason, flags, [number], [why]    number: the solver was asked for it in vain
  *   REBASED    solver version, arithmetic tag (8 bytes), reason
  * Gradients have the form of values: those of all objectives, then of the constraints, each over the vector.
  * Values are a count, a flag "all present" or else a bitmap, and the doubles that are present. An ASKED of four floats takes about 50
@@ -19,14 +19,14 @@
 #include "study/study_private.h"
 
 enum { VERSION = 1, MAX_STRING = 1 << 20 };
-enum { ASKED_LEASE = 1, ASKED_WORKER = 2, ASKED_CORE = 4, ASKED_WHY = 8, ASKED_V = 16, ASKED_ALL = 31 };
+enum { ASKED_LEASE = 1, ASKED_WORKER = 2, ASKED_CORE = 4, ASKED_WHY = 8, ASKED_V = 16, ASKED_PREDICTED = 32, ASKED_ALL = 63 };
 enum {
     TOLD_BROUGHT = 1, TOLD_VALUES = 2, TOLD_STDERR = 4, TOLD_COST = 8, TOLD_REASON = 16, TOLD_WORKER = 32, TOLD_METADATA = 64,
     TOLD_IMPORTED = 128, TOLD_FROM_REPORT = 256, TOLD_GRADIENTS = 512, TOLD_ALL = 1023
 };
 enum { QUEUED_METADATA = 1 };
 enum { PATCHED_BUDGET = 1, PATCHED_HAS_TARGET = 2, PATCHED_HAS_PAUSED = 4, PATCHED_PAUSED = 8, PATCHED_ALL = 15 };
-enum { ENDED_ASKED = 1 };
+enum { ENDED_ASKED = 1, ENDED_WHY = 2, ENDED_ALL = 3 };
 
 /* ---- the list ---- */
 
@@ -131,7 +131,7 @@ static uint64_t zigzag(int64_t x)
 static uint8_t *put_asked(uint8_t *p, const struct rec_asked *r, size_t n)
 {
     *p++ = (uint8_t)((r->lease_ms ? ASKED_LEASE : 0) | (r->worker.p ? ASKED_WORKER : 0) | (r->core.p ? ASKED_CORE : 0) |
-                     (r->why.p ? ASKED_WHY : 0) | (r->v ? ASKED_V : 0));
+                     (r->why.p ? ASKED_WHY : 0) | (r->v ? ASKED_V : 0) | (isnan(r->predicted) ? 0 : ASKED_PREDICTED));
     p = put_varint(p, r->number);
     p = put_varint(p, r->attempt);
     *p++ = (uint8_t)r->origin;
@@ -145,6 +145,8 @@ static uint8_t *put_asked(uint8_t *p, const struct rec_asked *r, size_t n)
         p = put_str(p, r->why);
     if (r->v)
         p = put_vector(p, r->v, n);
+    if (!isnan(r->predicted))
+        p = put_raw(p, &r->predicted, sizeof r->predicted);
     return p;
 }
 
@@ -208,7 +210,7 @@ size_t record_bytes(const zo_study *s, const struct rec *r)
     case ZO_EVENT_CREATED:
         return 64 + r->u.created.solver.n;
     case ZO_EVENT_ASKED:
-        return 80 + r->u.asked.worker.n + r->u.asked.core.n + r->u.asked.why.n + vector;
+        return 88 + r->u.asked.worker.n + r->u.asked.core.n + r->u.asked.why.n + vector;
     case ZO_EVENT_TOLD:
         return 112 + (r->u.told.brought ? vector : 0) + 2 * values + (r->u.told.gradients ? values_bytes(s->n_gradients) : 0) +
                r->u.told.reason.n + r->u.told.worker.n + r->u.told.metadata.n;
@@ -216,13 +218,14 @@ size_t record_bytes(const zo_study *s, const struct rec *r)
         return 32 + values;
     case ZO_EVENT_QUEUED:
         return 32 + vector + r->u.queued.metadata.n;
+    case ZO_EVENT_ENDED:
+        return 40 + r->u.ended.why.n;
     case ZO_EVENT_REBASED:
         return 40 + r->u.rebased.reason.n;
     case ZO_EVENT_EXPIRED:
     case ZO_EVENT_RELEASED:
     case ZO_EVENT_WITHDRAWN:
     case ZO_EVENT_PATCHED:
-    case ZO_EVENT_ENDED:
     case ZO_EVENT_FORGOTTEN:
         return 40;
     }
@@ -274,9 +277,11 @@ void event_append(zo_events *e, const zo_study *s, const struct rec *r)
         break;
     case ZO_EVENT_ENDED:
         *p++ = (uint8_t)r->u.ended.reason;
-        *p++ = r->u.ended.asked ? ENDED_ASKED : 0;
+        *p++ = (uint8_t)((r->u.ended.asked ? ENDED_ASKED : 0) | (r->u.ended.why.p ? ENDED_WHY : 0));
         if (r->u.ended.asked)
             p = put_varint(p, r->u.ended.number);
+        if (r->u.ended.why.p)
+            p = put_str(p, r->u.ended.why);
         break;
     case ZO_EVENT_REBASED:
         p = put_varint(p, r->u.rebased.version);
@@ -416,6 +421,7 @@ static void get_asked(struct cursor *c, const struct event_shape *shape, struct 
     r->number = get_varint(c);
     r->attempt = get_varint(c);
     r->origin = get_byte(c, ZO_ORIGIN_IMPORT);
+    r->predicted = NAN;
     if (flags & ASKED_LEASE && !(r->lease_ms = get_varint(c)))
         c->p = NULL;
     if (flags & ASKED_WORKER)
@@ -426,6 +432,8 @@ static void get_asked(struct cursor *c, const struct event_shape *shape, struct 
         r->why = get_str(c);
     if (flags & ASKED_V)
         r->v = get_vector(c, shape);
+    if (flags & ASKED_PREDICTED)
+        r->predicted = get_finite(c);
 }
 
 static void get_told(struct cursor *c, const struct event_shape *shape, struct rec_told *r)
@@ -488,6 +496,19 @@ static void get_patched(struct cursor *c, zo_patch *r)
     }
 }
 
+static void get_ended(struct cursor *c, struct rec_ended *r)
+{
+    r->reason = get_byte(c, END_REASON_COUNT - 1);
+    const unsigned flags = get_byte(c, ENDED_ALL);
+    r->asked = flags & ENDED_ASKED;
+    if (r->asked)
+        r->number = get_varint(c);
+    if (flags & ENDED_WHY)
+        r->why = get_str(c);
+    if (r->reason == END_NONE || r->why.n > MAX_END_WHY)
+        c->p = NULL;
+}
+
 zo_status event_decode(const zo_event *e, const struct event_shape *shape, struct rec *out, zo_error *err)
 {
     const struct event_shape to = shape ? *shape : (struct event_shape){0};
@@ -539,12 +560,7 @@ zo_status event_decode(const zo_event *e, const struct event_shape *shape, struc
         get_patched(&c, &out->u.patched.patch);
         break;
     case ZO_EVENT_ENDED:
-        out->u.ended.reason = get_byte(&c, END_REASON_COUNT - 1);
-        out->u.ended.asked = get_byte(&c, ENDED_ASKED);
-        if (out->u.ended.asked)
-            out->u.ended.number = get_varint(&c);
-        if (out->u.ended.reason == END_NONE)
-            c.p = NULL;
+        get_ended(&c, &out->u.ended);
         break;
     case ZO_EVENT_REBASED:
         out->u.rebased.version = get_varint(&c);

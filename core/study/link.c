@@ -153,6 +153,17 @@ static bool find_new(zo_study *s, zo_rng *rng, double *v)
     return false;
 }
 
+static const enum proposal proposal_of[] = {
+    [ZO_ASK_OK] = PROPOSED,   [ZO_ASK_WAIT] = NOTHING_YET,      [ZO_ASK_DONE] = CONVERGED,
+    [ZO_ASK_STALLED] = STALLED, [ZO_ASK_INFEASIBLE] = INFEASIBLE,
+};
+
+/* What the solver expects, in the client's sign. Of several objectives nobody says which. */
+static double prediction(const zo_study *s, double predicted)
+{
+    return s->n_objectives == 1 && isfinite(predicted) ? s->sign[0] * predicted + 0.0 : NAN;
+}
+
 zo_status solver_propose(zo_study *s, double *v, enum proposal *out, struct provenance *why, zo_error *err)
 {
     const uint64_t number = s->t.next;
@@ -160,10 +171,10 @@ zo_status solver_propose(zo_study *s, double *v, enum proposal *out, struct prov
     zo_proposal p = {.number = number, .x = s->u, .memo = pending_memo(&s->pending, pending)};
     zo_status rc;
 
-    *why = (struct provenance){0};
+    *why = (struct provenance){.predicted = NAN};
     if (s->x0 && !s->asked_solver && !is_seen(s, s->x0)) {
         memcpy(v, s->x0, s->n * sizeof *v);
-        *why = (struct provenance){.why = "default point"};
+        why->why = "default point";
         *out = PROPOSED_X0;
         return ZO_OK;
     }
@@ -176,7 +187,8 @@ zo_status solver_propose(zo_study *s, double *v, enum proposal *out, struct prov
     if ((rc = zo_solver_run_ask(s->run, &p, err)) != ZO_OK)
         return rc;
     if (p.verdict != ZO_ASK_OK) {
-        *out = p.verdict == ZO_ASK_WAIT ? NOTHING_YET : CONVERGED;
+        *out = proposal_of[p.verdict];
+        why->why = p.why;
         return ZO_OK;
     }
     for (size_t i = 0; i < s->n; i++)
@@ -184,14 +196,18 @@ zo_status solver_propose(zo_study *s, double *v, enum proposal *out, struct prov
             s->u[i] = isnan(s->u[i]) ? 0.5 : zo_clip(s->u[i], 0, 1);
     zo_space_from_unit(s->space, s->u, v);
     *out = PROPOSED;
-    *why = (struct provenance){p.core, p.why};
+    *why = (struct provenance){p.core ? p.core : s->def->name, p.why, prediction(s, p.predicted)};
     if (zo_space_has_linear(s->space) || s->duplicates == ZO_DUPLICATES_AVOID) {
         zo_rng rng = zo_rng_make(s->seed, ZO_PURPOSE_REPAIR, number);
+        memcpy(s->lost, v, s->n * sizeof *v);
         zo_space_repair(s->space, &rng, v);
+        if (memcmp(s->lost, v, s->n * sizeof *v) != 0)
+            why->predicted = NAN; /* of another point */
         if (is_seen(s, v)) {
             memcpy(s->lost, v, s->n * sizeof *v);
             if (find_new(s, &rng, v)) {
                 why->why = "instead of a duplicate";
+                why->predicted = NAN;
             } else {
                 /* The solver did propose; it is told that nobody went. */
                 const uint32_t i = pending_take(&s->pending, number);

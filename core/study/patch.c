@@ -48,7 +48,10 @@ void patched_apply(zo_study *s, const zo_patch *p, int64_t at_ms, const zo_now *
 {
     if (p->has_budget) {
         s->budget = p->budget;
+        if (s->ended == END_STOP)
+            stopping_reset(s);
         s->ended = END_NONE;
+        s->ended_why = 0;
     }
     if (p->has_paused)
         pause_or_resume(s, p->paused, at_ms, now);
@@ -63,7 +66,7 @@ zo_status zo_study_patch(zo_study *s, const zo_patch *p, zo_now now, zo_events *
         return rc;
     if (!p->has_budget && (!p->has_paused || p->paused == s->paused))
         return ZO_OK;
-    if (!events_reserve(ev, 2, 2 * record_bytes(s, &rec)))
+    if (!events_reserve(ev, 2, record_bytes(s, &rec) + 64))
         return zo_fail_nomem(err);
     patched_apply(s, p, now.wall_ms, &now);
     rec.seq = next_seq(s);

@@ -124,6 +124,9 @@ static uint64_t mix_trial(uint64_t h, const zo_study *s, uint64_t number, struct
     h = mix_values(h, row_values(&s->t, r), s->n_values);
     h = mix64(mix64(h, (uint64_t)g->created[r.i]), (uint64_t)g->finished[r.i]);
     h = mix_text(h, intern_get(&s->strings, g->worker[r.i]));
+    const double predicted = row_predicted(r);
+    if (!isnan(predicted))
+        h = mix_bytes(h, &predicted, sizeof predicted);
     return mix_rare(h, row_rare(r), s->n_values, s->n_gradients);
 }
 
@@ -160,6 +163,8 @@ uint64_t zo_study_digest(zo_study *s)
 
     (void)solver_pay(s, &unpaid); /* out of memory once more: the next command tries again */
     h = mix64(mix64(h, s->seq), (uint64_t)s->paused << 8 | (uint64_t)s->ended);
+    if (s->ended_why)
+        h = mix_text(h, intern_get(&s->strings, s->ended_why));
     h = mix64(h, s->budget.trials);
     h = mix_bytes(h, &s->budget.seconds, sizeof s->budget.seconds);
     h = s->budget.has_target ? mix_bytes(h, &s->budget.target, sizeof s->budget.target) : mix64(h, 1);

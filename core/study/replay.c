@@ -181,6 +181,8 @@ static zo_status ended_replay(zo_study *s, const struct rec *rec, zo_error *err)
             return zo_fail(err, ZO_ECONFLICT, "",
                            "the solver finds a new point where the log says that there was none");
     }
+    if (r->why.p && !intern_reserve(&s->strings, 1, r->why.n))
+        return zo_fail_nomem(err);
     ended_apply(s, r);
     return ZO_OK;
 }
@@ -195,9 +197,11 @@ static zo_status rebased_replay(zo_study *s, const struct rec *rec, zo_error *er
     if (r->version != s->def->version)
         return zo_fail(err, ZO_ECONFLICT, "", "solver %s is version %u now, %llu when the study was rebased",
                        s->def->name, s->def->version, (unsigned long long)r->version);
-    if ((rc = solver_rebase(s, err)) == ZO_OK)
-        s->as_data = false;
-    return rc;
+    if ((rc = solver_rebase(s, err)) != ZO_OK)
+        return rc;
+    s->as_data = false;
+    stopping_rebase(s);
+    return ZO_OK;
 }
 
 static zo_status record_replay(zo_study *s, const struct rec *rec, zo_error *err)
@@ -251,6 +255,7 @@ zo_status zo_study_replay(zo_study *s, const zo_event *e, zo_error *err)
         return rc;
     s->seq = e->seq;
     (void)solver_pay(s, NULL); /* what stays owed is paid with the next event */
+    stopping_paid(s);
     return ZO_OK;
 }
 
@@ -266,6 +271,7 @@ zo_status zo_study_rebase(zo_study *s, const char *reason, uint64_t arith_tag, z
     if ((rc = solver_rebase(s, err)) != ZO_OK)
         return rc;
     s->as_data = false;
+    stopping_rebase(s);
     rec.seq = next_seq(s);
     event_append(ev, s, &rec);
     return ZO_OK;

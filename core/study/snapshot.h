@@ -1,8 +1,40 @@
-/* What snapshot.c and snapshot_rows.c share: arrays of a bundle, and a snapshot half-way in. */
+/* What the files of snapshots share: the words of a head, arrays of a bundle, and a snapshot half-way in. */
 #ifndef ZO_STUDY_SNAPSHOT_H
 #define ZO_STUDY_SNAPSHOT_H
 
 #include "study/study_private.h"
+
+enum { SNAPSHOT_LAYOUT = 2 };
+#define MAX_MS (UINT64_C(1) << 53) /* sums of a few can't overflow */
+enum {
+    HEAD_LAYOUT,
+    HEAD_VERSION,
+    HEAD_TAG,
+    HEAD_SEED,
+    HEAD_DIMS,
+    HEAD_VALUES,
+    HEAD_OBJECTIVES,
+    HEAD_SEQ,
+    HEAD_NEXT,
+    HEAD_CLOSED,
+    HEAD_STRINGS,
+    HEAD_PENDING,
+    HEAD_RETRY,
+    HEAD_QUEUE,
+    HEAD_FRONT,
+    HEAD_BEST,
+    HEAD_LEAST,
+    HEAD_PAUSED,
+    HEAD_ENDED,
+    HEAD_WAITING,
+    HEAD_FIRST_ASK,
+    HEAD_PAUSED_MS,
+    HEAD_PAUSED_SINCE,
+    HEAD_BUDGET,
+    HEAD_HAS_TARGET,
+    HEAD_WORDS
+};
+enum { PENDING_NUMBER, PENDING_LEASE, PENDING_EXPIRIES, PENDING_OWN, PENDING_WORDS };
 
 /* A snapshot half-way in: the head is applied, segments come one after the other. */
 struct loading {
@@ -21,5 +53,8 @@ zo_status rows_save(const zo_study *s, const uint64_t *numbers, size_t n, zo_bun
  * open, and those of closed segments are amended. Everything is checked; after a failure the study can only be freed.
  */
 zo_status rows_load(zo_study *s, const zo_bundle *in, uint64_t first, uint64_t end, bool in_head, zo_error *err);
+
+/* The parts that save and load themselves: the solver and the early-stopping rule. */
+zo_status guests_visit(zo_study *s, zo_bundle *b, bool loading, zo_error *err);
 
 #endif

@@ -1,10 +1,11 @@
 /* Rows of the trial table in a snapshot: the columns copied in runs of neighbours, then, flattened, what few trials
  * have.
  *
- * Arrays: "rows" (rows, rows with more), "number", one array a column; "rare" six words a trial that has more: its
- * place among the rows, rungs, reports, bytes of reason and of metadata (plus one; 0: none), which vectors it has
- * (standard errors, gradients); and, in that order, their doubles, texts and reports. Loading believes nothing: a row that no sequence of commands can
- * make is refused, as far as anything that works on rows later relies on it. */
+ * Arrays: "rows" (rows, rows with more, predictions: none or one a row), "number", one array a column, "predicted";
+ * "rare" six words a trial that has more: its place among the rows, rungs, reports, bytes of reason and of metadata
+ * (plus one; 0: none), which vectors it has (standard errors, gradients); and, in that order, their doubles, texts and
+ * reports. Loading believes nothing: a row that no sequence of commands can make is refused, as far as anything that
+ * works on rows later relies on it. */
 #include "study/snapshot.h"
 
 enum { SAVED_FLAGS = FLAG_EXPIRED | FLAG_WITHDRAWN | FLAG_FEASIBLE | FLAG_VALUES | FLAG_FROM_REPORT };
@@ -179,6 +180,25 @@ static zo_status rare_save(const zo_study *s, const uint64_t *numbers, size_t n,
     return ZO_OK;
 }
 
+/* None at all, or one for each row. */
+static size_t count_predictions(const zo_study *s, const uint64_t *numbers, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isnan(row_predicted(table_row(&s->t, numbers[i]))))
+            return n;
+    return 0;
+}
+
+static zo_status predicted_save(const zo_study *s, const uint64_t *numbers, size_t n, zo_bundle *out, zo_error *err)
+{
+    double *to;
+    const zo_status rc = array_put(out, "predicted", ZO_F64, n, &to, err);
+
+    for (size_t i = 0; rc == ZO_OK && i < n; i++)
+        to[i] = row_predicted(table_row(&s->t, numbers[i]));
+    return rc;
+}
+
 zo_status rows_save(const zo_study *s, const uint64_t *numbers, size_t n, zo_bundle *out, zo_error *err)
 {
     uint64_t *sizes, *to;
@@ -187,11 +207,13 @@ zo_status rows_save(const zo_study *s, const uint64_t *numbers, size_t n, zo_bun
 
     for (size_t i = 0; i < n; i++)
         n_rare += row_rare(table_row(&s->t, numbers[i])) != NULL;
-    if ((rc = array_put(out, "rows", ZO_U64, 2, &sizes, err)) != ZO_OK ||
+    const size_t n_predicted = count_predictions(s, numbers, n);
+    if ((rc = array_put(out, "rows", ZO_U64, 3, &sizes, err)) != ZO_OK ||
         (rc = array_put(out, "number", ZO_U64, n, &to, err)) != ZO_OK)
         return rc;
     sizes[0] = n;
     sizes[1] = n_rare;
+    sizes[2] = n_predicted;
     if (n)
         memcpy(to, numbers, n * sizeof *to);
     for (size_t c = 0; c < ZO_LEN(columns) && rc == ZO_OK; c++)
@@ -201,7 +223,9 @@ zo_status rows_save(const zo_study *s, const uint64_t *numbers, size_t n, zo_bun
         for (size_t i = 0; i < n; i++)
             flags[i] &= SAVED_FLAGS;
     }
-    return rc == ZO_OK ? rare_save(s, numbers, n, n_rare, out, err) : rc;
+    if (rc != ZO_OK || (rc = predicted_save(s, numbers, n_predicted, out, err)) != ZO_OK)
+        return rc;
+    return rare_save(s, numbers, n, n_rare, out, err);
 }
 
 /* ---- loading: columns ---- */
@@ -316,6 +340,28 @@ static zo_status columns_load(zo_study *s, const zo_bundle *in, const uint64_t *
             rc = run_load(s, data, numbers, i, run, in_head, err);
     }
     return rc;
+}
+
+/* A segment's row that the head has amended keeps the head's. */
+static zo_status predicted_load(zo_study *s, const zo_bundle *in, const uint64_t *numbers, size_t n, bool in_head,
+                                zo_error *err)
+{
+    const double *predicted;
+    zo_status rc;
+
+    if ((rc = array_get(in, "predicted", ZO_F64, n, &predicted, err)) != ZO_OK)
+        return rc;
+    for (size_t i = 0; i < n; i++) {
+        const struct row r = table_row(&s->t, numbers[i]);
+        if (isinf(predicted[i]))
+            return snapshot_damaged(err, "a prediction is out of range");
+        if (!in_head && r.g->flags[r.i] & FLAG_AMENDED)
+            continue;
+        if (!table_reserve_predicted(&s->t, numbers[i]))
+            return zo_fail_nomem(err);
+        row_predict(&s->t, r, predicted[i]);
+    }
+    return ZO_OK;
 }
 
 /* ---- loading: what few trials have ---- */
@@ -501,7 +547,7 @@ zo_status rows_load(zo_study *s, const zo_bundle *in, uint64_t first, uint64_t e
     const uint64_t *sizes, *numbers;
     zo_status rc;
 
-    if ((rc = array_get(in, "rows", ZO_U64, 2, &sizes, err)) != ZO_OK ||
+    if ((rc = array_get(in, "rows", ZO_U64, 3, &sizes, err)) != ZO_OK ||
         (rc = array_get(in, "number", ZO_U64, (size_t)sizes[0], &numbers, err)) != ZO_OK)
         return rc;
     const size_t n = (size_t)sizes[0];
@@ -510,7 +556,10 @@ zo_status rows_load(zo_study *s, const zo_bundle *in, uint64_t first, uint64_t e
     /* The last trial there is comes with the head, or fills the last closed segment. */
     if (in_head && end != s->t.closed * ZO_SEGMENT_TRIALS && (n == 0 || numbers[n - 1] != end - 1))
         return snapshot_damaged(err, "the last trial is missing");
-    if ((rc = columns_load(s, in, numbers, n, in_head, err)) != ZO_OK)
+    if (sizes[2] != 0 && sizes[2] != n)
+        return snapshot_damaged(err, "some predictions are missing");
+    if ((rc = columns_load(s, in, numbers, n, in_head, err)) != ZO_OK ||
+        (rc = predicted_load(s, in, numbers, (size_t)sizes[2], in_head, err)) != ZO_OK)
         return rc;
     return rare_load(s, in, numbers, n, (size_t)sizes[1], in_head, err);
 }

@@ -275,7 +275,7 @@ zo_status study_new_with(const zo_study_spec *spec, const zo_solver *def, zo_now
     else if ((rc = values_init(s, spec, err)) == ZO_OK && (rc = rules_init(s, spec, err)) == ZO_OK &&
              (rc = space_init(s, spec, err)) == ZO_OK && (rc = gradients_init(s, spec, err)) == ZO_OK &&
              (rc = stop_rule_init(s, spec, err)) == ZO_OK &&
-             (rc = solver_init(s, spec, def, err)) == ZO_OK && ev)
+             (rc = solver_init(s, spec, def, err)) == ZO_OK && (rc = stopping_init(s, spec, err)) == ZO_OK && ev)
         rc = created_emit(s, now, ev, err);
     if (rc != ZO_OK) {
         zo_study_free(s);

@@ -59,7 +59,8 @@ struct segment {
     uint32_t *pending;               /* index + 1 in the pending pool, 0: none */
     uint8_t *state, *origin, *flags;
     struct rare **rare;              /* NULL while no trial of the segment needs one */
-    void *block;                     /* all columns but rare */
+    double *predicted;               /* [cap] in the client's sign, NaN: nothing; NULL while no trial of the segment has one */
+    void *block;                     /* all columns but rare and predicted */
     uint32_t cap;                    /* rows */
     uint32_t open;                   /* queued or running */
 };
@@ -73,6 +74,8 @@ struct table {
     size_t n, n_values;              /* doubles per row */
     size_t closed;                   /* segments 0 .. closed-1 are closed (see snapshot.c) */
     uint64_t next;                   /* next number; of those below some never were (import leaves gaps) */
+    double *spare;                   /* [cap_spare] becomes the next segment's column of predictions */
+    size_t cap_spare;
     size_t bytes;
 };
 
@@ -135,6 +138,7 @@ struct rec_asked {
     zo_origin origin;
     const double *v;                 /* [n]; NULL when an earlier event holds it */
     struct str worker, core, why;
+    double predicted;                /* in the client's sign; NaN: nothing */
 };
 struct rec_told {
     uint64_t number;
@@ -153,8 +157,13 @@ struct rec_reported { uint64_t number, step; const double *values; bool stop; };
 struct rec_queued { uint64_t number; const double *v; struct str metadata; };
 struct rec_expired { uint64_t number; zo_trial_state outcome; };
 struct rec_patched { zo_patch patch; };
-enum end_reason { END_NONE, END_TARGET, END_SECONDS, END_CONVERGED, END_EXHAUSTED, END_REASON_COUNT };
-struct rec_ended { enum end_reason reason; bool asked; uint64_t number; }; /* asked: the solver was asked for number in vain */
+enum end_reason { END_NONE, END_TARGET, END_SECONDS, END_CONVERGED, END_EXHAUSTED, END_STALLED, END_INFEASIBLE, END_STOP, END_REASON_COUNT };
+struct rec_ended {
+    enum end_reason reason;
+    bool asked;                      /* the solver was asked for number in vain */
+    uint64_t number;
+    struct str why;                  /* a sentence for people */
+};
 struct rec_rebased { struct str reason; uint64_t version, tag; };
 struct rec_created { uint64_t seed, n, n_values, version; struct str solver; };
 struct rec {
@@ -178,6 +187,19 @@ struct rec {
 struct event_shape {
     size_t n, n_values, n_gradients;
     double *v, *values, *std_errors, *gradients;
+};
+
+/* ---- stopping.c ---- */
+
+struct stopping {
+    bool on[ZO_STOP_RULES];
+    uint64_t limit, window, runs_limit;  /* from the spec or by default */
+    double below, within;                /* below 0: relative to the best value */
+    uint64_t n, n_record;                /* trials that count; n when the best value last improved */
+    uint64_t runs_record;                /* runs that the solver had begun then */
+    uint64_t n_windows;                  /* whose gain is known */
+    double mark, gain;                   /* best value at the end of the last window, INFINITY: none; expected gain of the next */
+    bool is_new;                         /* an improvement the solver does not know yet */
 };
 
 /* ---- the study ---- */
@@ -217,6 +239,7 @@ struct zo_study {
     zo_budget budget;
     bool paused, asked_solver, waiting; /* asked_solver: a trial of origin solver exists (x0 is the first); waiting: last ask found WAIT */
     enum end_reason ended;
+    uint32_t ended_why;              /* interned, 0: none */
     struct ring retry, queue;
     struct pending_pool pending;
     struct owed *owed;
@@ -227,6 +250,7 @@ struct zo_study {
     struct seen seen;
     const struct stop_rule *rule;
     void *rule_self;
+    struct stopping stopping;
     /* seconds: wall times of events rebuild what the monotonic anchor counts while we run */
     int64_t first_ask_ms, paused_ms, paused_since_ms;
     int64_t anchor_mono, anchor_used_ms;
@@ -256,6 +280,12 @@ void table_init(struct table *t, size_t n, size_t n_values);
 void table_fini(struct table *t);
 ZO_NODISCARD bool table_reserve(struct table *t, uint64_t number);     /* a row for number, its v and values unset */
 ZO_NODISCARD bool table_reserve_rare(struct table *t, uint64_t number);
+ZO_NODISCARD bool table_reserve_predicted(struct table *t, uint64_t number); /* of a reserved row */
+void row_predict(struct table *t, struct row r, double predicted);     /* reserved */
+static inline double row_predicted(struct row r)
+{
+    return r.g->predicted ? r.g->predicted[r.i] : NAN;
+}
 struct row table_row(const struct table *t, uint64_t number);          /* .g NULL: no such trial */
 ZO_NODISCARD struct rare *rare_new(void);
 void rare_free(struct rare *r);
@@ -311,10 +341,10 @@ void trial_end(zo_study *s, struct row r, uint64_t number, zo_trial_state state)
 zo_status solver_start(zo_study *s, zo_solver_run **out, zo_error *err);
 /* Pay what is owed; ZO_ENOMEM: the rest stays owed. */
 zo_status solver_pay(zo_study *s, zo_error *err);
-enum proposal { PROPOSED, PROPOSED_X0, NOTHING_YET, CONVERGED, EXHAUSTED, EXHAUSTED_ASKED };
-struct provenance { const char *core, *why; };
+enum proposal { PROPOSED, PROPOSED_X0, NOTHING_YET, CONVERGED, STALLED, INFEASIBLE, EXHAUSTED, EXHAUSTED_ASKED };
+struct provenance { const char *core, *why; double predicted /* in the client's sign; NaN: nothing */; };
 /* Candidate for the next number into v; the memo into pending_peek's place. EXHAUSTED_ASKED: the solver's proposal had nowhere to
- * go; it is owed an abandoned tell (reserved by ends_reserve). */
+ * go; it is owed an abandoned tell (reserved by ends_reserve). CONVERGED, STALLED, INFEASIBLE: why->why is the solver's reason. */
 zo_status solver_propose(zo_study *s, double *v, enum proposal *out, struct provenance *why, zo_error *err);
 zo_status solver_rebase(zo_study *s, zo_error *err);
 
@@ -368,12 +398,29 @@ zo_status budget_check(const zo_budget *b, size_t n_objectives, zo_error *err);
 zo_status patched_check(const zo_study *s, const zo_patch *p, zo_error *err);
 void patched_apply(zo_study *s, const zo_patch *p, int64_t at_ms, const zo_now *now);
 void ended_apply(zo_study *s, const struct rec_ended *r);
+enum { MAX_WHY = 128, MAX_END_WHY = 240 }; /* bytes kept of a reason; of that of an end */
 /* Append ENDED for reason; reserved. */
 void study_end(zo_study *s, zo_events *ev, const struct rec_ended *r, zo_now now);
 static inline uint64_t next_seq(zo_study *s)
 {
     return ++s->seq;
 }
+
+/* stopping.c. tell: a result was applied, and the best value is up to date; paid: the solver has heard of it too. */
+zo_status stopping_init(zo_study *s, const zo_study_spec *spec, zo_error *err);
+void stopping_tell(zo_study *s, bool counts, bool improved);
+void stopping_paid(zo_study *s);
+void stopping_rebase(zo_study *s);
+void stopping_reset(zo_study *s);
+bool stopping_end(const zo_study *s, char *why, size_t bytes);          /* does a rule that is on fire? */
+size_t stopping_words(void);
+void stopping_save(const struct stopping *p, double *words);
+bool stopping_load(struct stopping *p, const double *words);
+/* A study none of whose trials gives a value is over when max(200, 50(n+1)) have ended, and, taken up again, at each doubling. */
+uint64_t vain_trials(const zo_study *s);
+bool vain_end(const zo_study *s, uint64_t before, char *why, size_t bytes);
+/* How a study ends that can't go on: infeasible if its trials have been nothing else, else stalled. */
+enum end_reason end_without_value(const zo_study *s);
 
 /* snapshot.c */
 void loading_free(struct loading *l);   /* NULL is fine */

@@ -258,6 +258,7 @@ static void rare_install(zo_study *s, struct row row, struct rare *rare)
 void told_apply(zo_study *s, const struct rec_told *r, struct rare *rare, int64_t at_ms)
 {
     const bool avoid = s->duplicates == ZO_DUPLICATES_AVOID;
+    const uint64_t best = s->best, least = s->least;
     struct row row;
 
     if (r->brought) {
@@ -289,6 +290,8 @@ void told_apply(zo_study *s, const struct rec_told *r, struct rare *rare, int64_
         if (s->rule && kept && kept->n_reports)
             s->rule->complete(s->rule_self, kept, s->n_values, s->sign[0]);
     }
+    stopping_tell(s, r->state != ZO_TRIAL_ABANDONED && !r->imported,
+                  s->best != best || (s->best == UINT64_MAX && s->least != least));
 }
 
 /* ---- the command ---- */
@@ -417,17 +420,17 @@ static void batch_unmark(zo_study *s, size_t n)
 
 static zo_status logs_reserve(zo_study *s, size_t n, zo_events *ev, zo_error *err)
 {
-    size_t n_workers = 0, worker_bytes = 0, event_bytes = 64;
+    size_t n_strings = 1, string_bytes = MAX_END_WHY, event_bytes = 64 + MAX_END_WHY; /* of an end */
 
     for (size_t i = 0; i < n; i++) {
         const struct batch_item *b = &s->batch[i];
         if (b->repeat)
             continue;
-        n_workers += b->rec.u.told.worker.p != NULL;
-        worker_bytes += b->rec.u.told.worker.n;
+        n_strings += b->rec.u.told.worker.p != NULL;
+        string_bytes += b->rec.u.told.worker.n;
         event_bytes += record_bytes(s, &b->rec);
     }
-    if ((n_workers && !intern_reserve(&s->strings, n_workers, worker_bytes)) || !events_reserve(ev, n + 1, event_bytes))
+    if (!intern_reserve(&s->strings, n_strings, string_bytes) || !events_reserve(ev, n + 1, event_bytes))
         return zo_fail_nomem(err);
     return ZO_OK;
 }
@@ -447,9 +450,28 @@ static zo_status batch_prepare(zo_study *s, const zo_tell_item *items, size_t n,
     return logs_reserve(s, n, ev, err);
 }
 
+/* Is the study over by what was told just now? Imports may reach the target; of the rules only trials of the study's own make one fire.
+ * vain: vain_trials before. */
+static void judge(zo_study *s, bool own, uint64_t vain, zo_events *ev, zo_now now)
+{
+    char why[MAX_END_WHY];
+    struct rec_ended end = {.reason = END_NONE};
+
+    if (target_reached(s))
+        end.reason = END_TARGET;
+    else if (own && stopping_end(s, why, sizeof why))
+        end = (struct rec_ended){.reason = END_STOP, .why = str_of(why)};
+    else if (own && vain_end(s, vain, why, sizeof why))
+        end = (struct rec_ended){.reason = end_without_value(s), .why = str_of(why)};
+    if (end.reason != END_NONE)
+        study_end(s, ev, &end, now);
+}
+
 zo_status zo_study_tell(zo_study *s, const zo_tell_item *items, size_t n, zo_now now, zo_events *ev,
                         uint64_t *numbers_out, size_t *failed_at_out, zo_error *err)
 {
+    const uint64_t vain = vain_trials(s);
+    bool any = false, own = false;
     zo_status rc;
 
     *failed_at_out = 0;
@@ -470,9 +492,12 @@ zo_status zo_study_tell(zo_study *s, const zo_tell_item *items, size_t n, zo_now
         b->rec.seq = next_seq(s);
         event_append(ev, s, &b->rec);
         told_apply(s, &b->rec.u.told, b->rare, now.wall_ms);
+        (void)solver_pay(s, NULL); /* one by one, as in a replay */
+        stopping_paid(s);
+        any = true;
+        own = own || !b->rec.u.told.imported;
     }
-    if (s->ended == END_NONE && target_reached(s))
-        study_end(s, ev, &(struct rec_ended){.reason = END_TARGET}, now);
-    (void)solver_pay(s, NULL);
+    if (any && s->ended == END_NONE)
+        judge(s, own, vain, ev, now);
     return ZO_OK;
 }

@@ -1,6 +1,6 @@
 /* The trial table: columns in segments of ZO_SEGMENT_TRIALS rows. A full segment never moves again; the last one doubles its rows until
  * it is full, so a study of ten trials is small and one of a million costs about 75 bytes a trial beside its doubles. What few trials
- * have (reasons, metadata, standard errors, reports) hangs off the row.
+ * have (reasons, metadata, standard errors, reports) hangs off the row. Predictions are a column that only segments with any have.
  *
  * All counters live here too: by state, against the budget, open trials of each segment. */
 #include "study/study_private.h"
@@ -42,6 +42,7 @@ void segment_fini(struct segment *g)
     for (size_t i = 0; g->rare && i < g->cap; i++)
         rare_free(g->rare[i]);
     zo_free(g->rare);
+    zo_free(g->predicted);
     zo_free(g->block);
     *g = (struct segment){0};
 }
@@ -51,6 +52,7 @@ void table_fini(struct table *t)
     for (size_t i = 0; i < t->n_segs; i++)
         segment_fini(&t->segs[i]);
     zo_free(t->segs);
+    zo_free(t->spare);
     *t = (struct table){0};
 }
 
@@ -67,6 +69,27 @@ static void *carve(uint8_t **at, size_t bytes)
     return p;
 }
 
+static void forget_predictions(double *predicted, size_t from, size_t cap)
+{
+    for (size_t i = from; i < cap; i++)
+        predicted[i] = NAN;
+}
+
+/* The column of predictions, if there is one; the rows that are new have none. */
+static bool predicted_grow(struct table *t, struct segment *g, size_t cap)
+{
+    double *to;
+
+    if (!g->predicted)
+        return true;
+    if (!(to = zo_realloc(g->predicted, cap * sizeof *to)))
+        return false;
+    forget_predictions(to, g->cap, cap);
+    t->bytes += (cap - g->cap) * sizeof *to;
+    g->predicted = to;
+    return true;
+}
+
 /* Give g room for cap rows, keeping those it has. */
 bool segment_grow(struct table *t, struct segment *g, size_t cap)
 {
@@ -77,10 +100,12 @@ bool segment_grow(struct table *t, struct segment *g, size_t cap)
     to.cap = (uint32_t)cap;
     if (!(to.block = at = zo_calloc(cap, ROW_BYTES + (t->n + t->n_values) * sizeof(double))))
         return false;
-    if (g->rare && !(rare = zo_calloc(cap, sizeof *rare))) {
+    if ((g->rare && !(rare = zo_calloc(cap, sizeof *rare))) || !predicted_grow(t, g, cap)) {
+        zo_free(rare);
         zo_free(to.block);
         return false;
     }
+    to.predicted = g->predicted;
     to.v = carve(&at, cap * t->n * sizeof(double));
     to.values = carve(&at, cap * t->n_values * sizeof(double));
     to.created = carve(&at, cap * sizeof(int64_t));
@@ -162,6 +187,37 @@ bool table_reserve_rare(struct table *t, uint64_t number)
         t->bytes += g->cap * sizeof(struct rare *);
     }
     return true;
+}
+
+/* Whether the next trial gets a prediction is seen when its solver has answered and nothing may fail any more: so a column lies ready,
+ * one for the whole table. */
+bool table_reserve_predicted(struct table *t, uint64_t number)
+{
+    const struct segment *g = &t->segs[number / ZO_SEGMENT_TRIALS];
+    double *to;
+
+    if (g->predicted || t->cap_spare >= g->cap)
+        return true;
+    if (!(to = zo_realloc(t->spare, g->cap * sizeof *to)))
+        return false;
+    t->bytes += (g->cap - t->cap_spare) * sizeof *to;
+    t->spare = to;
+    t->cap_spare = g->cap;
+    return true;
+}
+
+void row_predict(struct table *t, struct row r, double predicted)
+{
+    if (!r.g->predicted) {
+        if (isnan(predicted))
+            return;
+        r.g->predicted = t->spare;
+        forget_predictions(r.g->predicted, 0, r.g->cap);
+        t->bytes -= (t->cap_spare - r.g->cap) * sizeof *t->spare;
+        t->spare = NULL;
+        t->cap_spare = 0;
+    }
+    r.g->predicted[r.i] = predicted;
 }
 
 struct row table_row(const struct table *t, uint64_t number)
@@ -378,6 +434,7 @@ bool zo_study_trial(const zo_study *s, uint64_t number, zo_trial *out)
         .reason = rare && rare->reason ? rare->reason : ended_by_lease ? "the lease ran out" : NULL,
         .core = core && *core ? core : NULL,
         .why = why && *why ? why : NULL,
+        .predicted = row_predicted(r),
         .metadata = rare ? rare->metadata : NULL,
         .created_ms = g->created[r.i],
         .finished_ms = g->finished[r.i],

@@ -21,6 +21,17 @@ typedef struct zo_budget {
     bool has_target;
     double target;               /* single objective: best feasible value at least this good ends the study */
 } zo_budget;
+/* Rules that end the whole study (core/study/stopping.c says what each means). 0: the default. */
+typedef enum zo_stop_rule { ZO_STOP_NO_IMPROVEMENT, ZO_STOP_EXPECTED_IMPROVEMENT, ZO_STOP_RESTARTS, ZO_STOP_TARGET_GAP, ZO_STOP_RULES } zo_stop_rule;
+typedef struct zo_stopping_spec {
+    bool on[ZO_STOP_RULES];
+    uint64_t trials;             /* no improvement for so many; or, instead, */
+    double trials_per_dimension; /* so many times the space's dimensions */
+    double below;                /* expected improvement, units of the objective */
+    uint64_t window;             /* trials of a window of it */
+    uint64_t runs;               /* whole runs without a better value */
+    double within;               /* of the budget's target */
+} zo_stopping_spec;
 typedef struct zo_study_spec {   /* all pointers lent; zo_study_new copies what it keeps */
     uint64_t seed;
     zo_space_spec space;
@@ -37,6 +48,7 @@ typedef struct zo_study_spec {   /* all pointers lent; zo_study_new copies what 
     zo_duplicates duplicates;
     const char *solver; const zo_named *options; size_t n_options;
     const char *stop_rule; const zo_named *stop_options; size_t n_stop_options; /* early stopping of trials; NULL: none */
+    zo_stopping_spec stopping;   /* of the study */
 } zo_study_spec;
 
 /* ---- trials ---- */
@@ -68,6 +80,7 @@ typedef struct zo_trial {
     const double *gradients;     /* [n_objectives + n_constraints][n_dims] natural units; a row of NaN: not given. NULL: none */
     double cost;                 /* NaN: absent */
     const char *worker, *reason, *core, *why, *metadata;
+    double predicted;            /* what the solver's model expected of the objective when it proposed the point; NaN: nothing */
     int64_t created_ms, finished_ms, lease_expires_ms; /* wall; 0: absent */
     size_t n_reports;
 } zo_trial;
@@ -116,7 +129,8 @@ typedef struct zo_ask_reply {
     uint64_t *numbers;           /* [n], in the arena passed */
     size_t n;
     zo_study_state state;
-    const char *reason;          /* static: "budget" "waiting" "paused" "converged" "target" "seconds" "exhausted"; NULL when n == count */
+    const char *reason;          /* as of zo_study_get_state, or "waiting"; NULL when n == count */
+    const char *detail;          /* as of zo_study_end_detail */
     double retry_after_s;        /* > 0 when asking again can help */
 } zo_ask_reply;
 /* count single asks: retries of expired trials first, then the queue, then x0, then the solver. Fewer than count is normal. */
@@ -173,7 +187,21 @@ zo_counts zo_study_counts(const zo_study *s);
 uint64_t zo_study_n_trials(const zo_study *s);           /* next number; numbers below may be withdrawn or absent (import) */
 bool zo_study_trial(const zo_study *s, uint64_t number, zo_trial *out); /* false: no such trial */
 bool zo_study_trial_report(const zo_study *s, uint64_t number, size_t i, zo_report *out);
+/* reason, static: "budget" "target" "seconds" "converged" "exhausted" "stalled" "infeasible" "stop" "paused" "waiting"; NULL: active. */
 zo_study_state zo_study_get_state(const zo_study *s, const char **reason_out);
+/* One sentence on the end of an ended study, from its solver or from the rule that stopped it; NULL: nothing to add. */
+const char *zo_study_end_detail(const zo_study *s);
+/* What a stopping rule says now, on or not, of a study with a single objective. Numbers that are not known are left out. */
+typedef struct zo_stop_number { const char *name; double value; } zo_stop_number;
+typedef struct zo_stop_verdict {
+    const char *rule;
+    bool on, fires;
+    char because[160];           /* one sentence with the numbers */
+    zo_stop_number numbers[5];
+    size_t n;
+} zo_stop_verdict;
+void zo_study_stopping(const zo_study *s, zo_stop_rule rule, zo_stop_verdict *out);
+const char *zo_study_stopped_by(const zo_study *s);      /* the rule that ended it, static; NULL: none did */
 zo_budget zo_study_budget(const zo_study *s);
 double zo_study_seconds_used(const zo_study *s, zo_now now);
 uint64_t zo_study_seq(const zo_study *s);                /* last event: the ETag's revision */

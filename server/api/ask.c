@@ -65,6 +65,8 @@ static void write_ask(const zo_ask_reply *r, const zo_study *s, const char *pref
     if (r->reason) {
         zo_json_key_string(w, "state", zo_study_state_name(r->state));
         zo_json_key_string(w, "reason", r->reason);
+        if (r->detail)
+            zo_json_key_string(w, "detail", r->detail);
         if (r->retry_after_s > 0)
             zo_json_key_double(w, "retry_after", r->retry_after_s);
     }

@@ -32,6 +32,7 @@ zo_status api_trial_release(zo_req *req, zo_error *err);
 
 zo_status api_best(zo_req *req, zo_error *err);
 zo_status api_pareto(zo_req *req, zo_error *err);
+zo_status api_stopping(zo_req *req, zo_error *err);
 zo_status api_state(zo_req *req, zo_error *err);
 zo_status api_export(zo_req *req, zo_error *err);
 zo_status api_import(zo_req *req, zo_error *err);

@@ -38,6 +38,7 @@ const zo_route zo_api_routes[] = {
 
     {ZO_GET, "/v1/studies/{study}/best", ZO_SCOPE_READ, api_best, 0, 0},
     {ZO_GET, "/v1/studies/{study}/pareto", ZO_SCOPE_READ, api_pareto, 0, 0},
+    {ZO_GET, "/v1/studies/{study}/stopping", ZO_SCOPE_READ, api_stopping, 0, 0},
     {ZO_GET, "/v1/studies/{study}/state", ZO_SCOPE_READ, api_state, 0, 0},
     {ZO_GET, "/v1/studies/{study}/export", ZO_SCOPE_READ, api_export, 0, 0},
     {ZO_POST, "/v1/studies/{study}/import", ZO_SCOPE_WRITE, api_import, LINES, MAX_IMPORT_BYTES},

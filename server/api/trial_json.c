@@ -89,6 +89,8 @@ void zo_api_trial_write(const zo_study *s, const zo_trial *t, unsigned parts, zo
             zo_json_key_string(w, "core", t->core);
         if (t->why)
             zo_json_key_string(w, "why", t->why);
+        if (!isnan(t->predicted))
+            zo_json_key_double(w, "predicted", t->predicted);
         zo_json_end_object(w);
     }
     if (t->metadata) {

@@ -385,8 +385,6 @@ zo_status zo_spec_decode(const json_t *doc, zo_arena *arena, zo_spec *out, zo_er
 
     if ((rc = zo_json_read(doc, spec_fields, ZO_LEN(spec_fields), &in, &seen, err)) != ZO_OK)
         return rc;
-    if (in.stop)
-        return zo_fail(err, ZO_EUNSUPPORTED, "/stop", "no rule for stopping a whole study is known yet: use budget");
     spec.has_seed = seen >> F_SEED & 1;
     s->seed = in.seed;
     s->parallelism = (unsigned)in.parallelism;
@@ -416,6 +414,8 @@ zo_status zo_spec_decode(const json_t *doc, zo_arena *arena, zo_spec *out, zo_er
     if (in.early_stopping && !json_is_null(in.early_stopping) &&
         (rc = read_choice(in.early_stopping, "rule", arena, &s->stop_rule, &s->stop_options, &s->n_stop_options, err)) != ZO_OK)
         return at(err, rc, "early_stopping");
+    if (in.stop && !json_is_null(in.stop) && (rc = spec_decode_stopping(in.stop, &s->stopping, err)) != ZO_OK)
+        return at(err, rc, "stop");
     *out = spec;
     return ZO_OK;
 }

@@ -180,6 +180,21 @@ void zo_spec_encode_options(const zo_spec *s, zo_json *w)
     zo_json_end_object(w);
 }
 
+static void put_early_stopping(const zo_study_spec *s, zo_json *w)
+{
+    if (!s->stop_rule) {
+        zo_json_null(w);
+        return;
+    }
+    zo_json_begin_object(w);
+    zo_json_key_string(w, "rule", s->stop_rule);
+    zo_json_key(w, "options");
+    zo_json_begin_object(w);
+    put_given(s->stop_options, s->n_stop_options, w);
+    zo_json_end_object(w);
+    zo_json_end_object(w);
+}
+
 void zo_spec_encode_members(const zo_spec *spec, zo_json *w)
 {
     const zo_study_spec *s = &spec->study;
@@ -201,17 +216,9 @@ void zo_spec_encode_members(const zo_spec *spec, zo_json *w)
     zo_json_key_string(w, "on_expiry", expiry[s->on_expiry]);
     zo_json_key_string(w, "duplicates", s->duplicates == ZO_DUPLICATES_AVOID ? "avoid" : "allow");
     zo_json_key(w, "early_stopping");
-    if (!s->stop_rule) {
-        zo_json_null(w);
-        return;
-    }
-    zo_json_begin_object(w);
-    zo_json_key_string(w, "rule", s->stop_rule);
-    zo_json_key(w, "options");
-    zo_json_begin_object(w);
-    put_given(s->stop_options, s->n_stop_options, w);
-    zo_json_end_object(w);
-    zo_json_end_object(w);
+    put_early_stopping(s, w);
+    zo_json_key(w, "stop");
+    spec_encode_stopping(&s->stopping, w);
 }
 
 void zo_spec_encode(const zo_spec *s, zo_json *w)

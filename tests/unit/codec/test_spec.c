@@ -94,7 +94,7 @@ static void the_smallest_spec_gets_every_default(void **state)
         "{'seed':7,'space':[{'name':'x','type':'float','low':0,'high':1}],'linear_constraints':[],"
         "'objectives':[{'name':'value','goal':'minimize'}],'constraints':[],'metrics':[],'oracle':'value','noise':'"
         "auto',"
-        "'parallelism':1,'lease':'10m','retries':3,'on_expiry':'retry','duplicates':'allow','early_stopping':null,"
+        "'parallelism':1,'lease':'10m','retries':3,'on_expiry':'retry','duplicates':'allow','early_stopping':null,'stop':null,"
         "'budget':{},'solver':{'name':'auto','options':{'sigma':0.3,'sigma_turns':0.2,'restarts_until':10,'restarts_until_low':0,'axis':true,'prefill':true}}}");
 }
 
@@ -119,7 +119,8 @@ static const char full[] =
     "200, 'seconds': 1.5, 'target': -2},"
     "'lease': '90s', 'retries': 0, 'on_expiry': 'abandon', 'duplicates': 'avoid', 'solver': {'name': 'random', "
     "'options': {}},"
-    "'early_stopping': {'rule': 'asha', 'options': {'z': 1, 'a': 'b'}}}";
+    "'early_stopping': {'rule': 'asha', 'options': {'z': 1, 'a': 'b'}},"
+    " 'stop': {'no_improvement': {'trials_per_dimension': 2.5}, 'expected_improvement': {'below': 1e-3, 'window': 7}, 'restarts': {'runs': 4}, 'target_gap': {'within': 0}}}";
 
 /* clang-format on */
 static void every_field_is_read_to_its_place(void **state)
@@ -169,6 +170,10 @@ static void every_field_is_read_to_its_place(void **state)
     assert_string_equal(s->solver, "random");
     assert_string_equal(s->stop_rule, "asha");
     assert_int_equal(s->n_stop_options, 2);
+    for (int rule = 0; rule < ZO_STOP_RULES; rule++)
+        assert_true(s->stopping.on[rule]);
+    assert_true(s->stopping.trials == 0 && s->stopping.trials_per_dimension == 2.5 && s->stopping.below == 1e-3 &&
+                s->stopping.window == 7 && s->stopping.runs == 4 && s->stopping.within == 0);
 }
 
 static void encoding_and_decoding_again_changes_nothing(void **state)
@@ -258,7 +263,9 @@ static void wrong_members_are_refused_by_name(void **state)
         {"'retries': -1", V, "/retries"}, {"'retries': 'x'", M, "/retries"}, {"'retries': 1000001", V, "/retries"}, {"'on_expiry': 'panic'", V, "/on_expiry"}, {"'on_expiry': 1", M, "/on_expiry"}, {"'duplicates': 'never'", V, "/duplicates"}, {"'duplicates': false", M, "/duplicates"},
         {"'solver': 'random'", M, "/solver"}, {"'solver': {}", M, "/solver/name"}, {"'solver': {'name': 1}", M, "/solver/name"}, {"'solver': {'name': 'a', 'options': 1}", M, "/solver/options"}, {"'solver': {'name': 'a', 'zz': 1}", M, "/solver/zz"}, {"'solver': {'name': 'a', 'options': {'o': {}}}", M, "/solver/options/o"},
         {"'early_stopping': 1", M, "/early_stopping"}, {"'early_stopping': {}", M, "/early_stopping/rule"}, {"'early_stopping': {'rule': 1}", M, "/early_stopping/rule"}, {"'early_stopping': {'rule': 'a', 'zz': 1}", M, "/early_stopping/zz"}, {"'early_stopping': {'rule': 'a', 'options': []}", M, "/early_stopping/options"},
-        {"'stop': {'rule': 'x'}", U, "/stop"},
+        {"'stop': {'rule': 'x'}", M, "/stop/rule"}, {"'stop': 1", M, "/stop"}, {"'stop': {'restarts': 3}", M, "/stop/restarts"}, {"'stop': {'restarts': {'runs': 0}}", V, "/stop/restarts/runs"}, {"'stop': {'restarts': {'zz': 1}}", M, "/stop/restarts/zz"},
+        {"'stop': {'no_improvement': {'trials': 0}}", V, "/stop/no_improvement/trials"}, {"'stop': {'no_improvement': {'trials': 5, 'trials_per_dimension': 2}}", V, "/stop/no_improvement"}, {"'stop': {'no_improvement': {'trials_per_dimension': 0}}", V, "/stop/no_improvement/trials_per_dimension"},
+        {"'stop': {'expected_improvement': {}}", M, "/stop/expected_improvement/below"}, {"'stop': {'expected_improvement': {'below': 0}}", V, "/stop/expected_improvement/below"}, {"'stop': {'target_gap': {'within': -1}}", V, "/stop/target_gap/within"}, {"'stop': {'target_gap': {}}", M, "/stop/target_gap/within"},
     };
     /* clang-format on */
     char text[512];

@@ -24,6 +24,9 @@ struct spy_told {
 };
 static struct {
     zo_verdict verdict; /* the next asks' */
+    const char *why;    /* their reason */
+    bool predicts;
+    double predicted;   /* by the next asks, if it predicts; to be minimized */
     bool corner;        /* propose the corner 0 */
     size_t n;
     struct spy_told told[FX_LOG];
@@ -54,6 +57,7 @@ static inline zo_status spy_ask(void *self, zo_rng *rng, zo_proposal *p, zo_erro
 
     (void)err;
     p->verdict = spy.verdict;
+    p->why = spy.why;
     if (spy.verdict != ZO_ASK_OK)
         return ZO_OK;
     s->asks++;
@@ -61,6 +65,8 @@ static inline zo_status spy_ask(void *self, zo_rng *rng, zo_proposal *p, zo_erro
         p->x[i] = spy.corner ? 0 : zo_rng_uniform(rng);
     memcpy(p->memo, &memo, sizeof memo);
     p->core = "spy";
+    if (spy.predicts)
+        p->predicted = spy.predicted;
     return ZO_OK;
 }
 
