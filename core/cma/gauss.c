@@ -96,6 +96,7 @@ void zo_cma_gauss_start(cma_gauss *g, double sigma)
 {
     g->sigma = g->sigma0 = sigma;
     g->g = g->g_eigen = g->n_resets = 0;
+    g->filled_sigma = g->filled_c = 0;
     for (size_t i = 0; i < g->n; i++)
         g->A[i] = 1;
     forget_shape(g);
@@ -202,7 +203,9 @@ static bool step_size_path(cma_gauss *g, const cma_params *p, const double *u_me
     lanes_scale(g->ld, 1 - c, g->p_sigma);
     lanes_axpy(g->ld, sqrt(c * (2 - c) * p->mu_eff), g->z, g->p_sigma);
     g->g++;
-    return lanes_dot(g->ld, g->p_sigma, g->p_sigma) / (n * (1 - pow(1 - c, 2 * (double)g->g))) >= 2 + 4 / (n + 1);
+    g->filled_sigma = (1 - c) * (1 - c) * g->filled_sigma + c * (2 - c);
+    const double filled = g->new_paths ? g->filled_sigma : 1 - pow(1 - c, 2 * (double)g->g);
+    return lanes_dot(g->ld, g->p_sigma, g->p_sigma) / (n * filled) >= 2 + 4 / (n + 1);
 }
 
 /* C <- decay C + c_1 p_c p_c' + c_mu sum w y y', on the lower triangle in whole blocks of rows. */
@@ -290,13 +293,16 @@ void zo_cma_gauss_update(cma_gauss *g, const cma_params *p, zo_mat *Y, const zo_
 
     const bool stalled = step_size_path(g, p, u_mean);
     const double c = p->c_c, sum = active_weights(g, p, U, w, scratch);
-    const double decay = 1 - p->c_1 + (stalled ? p->c_1 * c * (2 - c) : 0) - p->c_mu * sum;
+    g->filled_c = (1 - c) * (1 - c) * g->filled_c + (stalled ? 0 : c * (2 - c));
+    const double rank_one = g->new_paths ? p->c_1 * g->filled_c : p->c_1 - (stalled ? p->c_1 * c * (2 - c) : 0);
+    const double decay = 1 - rank_one - p->c_mu * sum;
     lanes_scale(g->ld, 1 - c, g->p_c);
     if (!stalled)
         lanes_axpy(g->ld, sqrt(c * (2 - c) * p->mu_eff), y_mean, g->p_c);
     add_outer(g, p, decay, Y, scratch);
     const double length = sqrt(lanes_dot(g->ld, g->p_sigma, g->p_sigma));
-    const double change = fmin(1, p->c_sigma / p->d_sigma * (length / p->chi - 1));
+    const double usual = g->new_paths ? sqrt(g->filled_sigma) : 1;
+    const double change = fmin(1, p->c_sigma / p->d_sigma * (length / p->chi - usual));
     g->sigma *= exp(change);
     if (g->shape == CMA_LOW_RANK)
         zo_cma_low_rank_adapt(&g->low, p, change, g->g, g->D, g->C.a);
@@ -448,6 +454,10 @@ void zo_cma_gauss_visit(cma_gauss *g, zo_visit *v)
     zo_visit_require(v, "C", has_variances(g));
     if (g->shape == CMA_LOW_RANK)
         zo_cma_low_rank_visit(&g->low, v);
+    if (g->new_paths) {
+        zo_visit_f64_within(v, "filled_sigma", &g->filled_sigma, 1, 0, 1);
+        zo_visit_f64_within(v, "filled_c", &g->filled_c, 1, 0, 1);
+    }
     if (g->shape == CMA_FULL && g->n > 0)
         zo_visit_f64_within(v, "B", g->B.a, g->B.ld * g->B.cols, -1.5, 1.5); /* unit vectors, but for rounding */
     if (v->loading && v->status == ZO_OK)

@@ -23,7 +23,9 @@ typedef struct cma_gauss {
     double *work;
     int *iwork;
     uint64_t g, g_eigen; /* generation; the one of B and D */
-    uint64_t n_resets;   /* C given up because arithmetic failed */
+    bool new_paths; /* account for paths that have not filled yet, as it takes where lambda changes: then these are */
+    double filled_sigma, filled_c; /* the mean squares of p_sigma and p_c under random ranking, which begin at 0 */
+    uint64_t n_resets;             /* C given up because arithmetic failed */
 } cma_gauss;
 
 zo_status zo_cma_gauss_init(cma_gauss *g, size_t n, cma_shape shape, zo_error *err);

@@ -26,8 +26,9 @@ size_t zo_cma_memo_bytes(const zo_problem *p)
 static size_t wanted_lambda(const cma_run *s)
 {
     const uint64_t most = s->peak < s->lambda_cap ? s->peak : s->lambda_cap;
+    const size_t least = s->config.adapts_population ? zo_cma_psa_lambda(&s->psa) : s->run_lambda;
 
-    return s->config.popsize || most <= s->run_lambda ? s->run_lambda : (size_t)most;
+    return s->config.popsize || most <= least ? least : (size_t)most;
 }
 
 static void set_directions(cma_run *s)
@@ -52,8 +53,10 @@ static zo_status grow(cma_run *s, size_t lambda, zo_error *err)
 
 zo_status zo_cma_run_reserve(cma_run *s, zo_error *err)
 {
-    const size_t large = zo_cma_large(&s->restarts), wanted = wanted_lambda(s), cap = s->gen.cap;
-    const zo_status rc = grow(s, large > wanted ? large : wanted, err);
+    const size_t wanted = wanted_lambda(s), cap = s->gen.cap;
+    const size_t adapted = s->config.adapts_population ? zo_cma_psa_next_most(&s->psa) : wanted;
+    const size_t large = zo_cma_large(&s->restarts), most = wanted > adapted ? wanted : adapted;
+    const zo_status rc = grow(s, large > most ? large : most, err);
 
     if (rc == ZO_OK && s->gen.cap != cap)
         set_lambda(s, s->params.lambda);
@@ -68,6 +71,8 @@ void zo_cma_run_start(cma_run *s, size_t lambda, double sigma)
     zo_cma_levels_start(&s->levels);
     zo_cma_choices_start(&s->choices);
     zo_cma_generation_clear(&s->gen);
+    if (s->config.adapts_population)
+        zo_cma_psa_start(&s->psa, lambda, s->lambda_cap);
     set_lambda(s, wanted_lambda(s));
     zo_cma_stops_start(&s->stops, lambda, s->gauss.m);
     zo_cma_bounds_start(&s->bounds, s->gauss.n, lambda);
@@ -90,7 +95,8 @@ static zo_status plan(cma_run *s, size_t n, zo_error *err)
     if (base > room)
         return zo_fail(err, ZO_EINVAL, "/popsize", "option 'popsize' is %zu; %zu dimensions allow %d", base, n,
                        (int)room);
-    s->lambda_cap = GROWTH * base < room ? GROWTH * base : (size_t)room;
+    const size_t growth = s->config.growth > 0 ? (size_t)s->config.growth : GROWTH;
+    s->lambda_cap = growth * base < room ? growth * base : (size_t)room;
     s->restarts.base = base;
     s->restarts.most = budget > 0 && budget / 50 < s->lambda_cap ? (size_t)(budget / 50) : s->lambda_cap;
     s->restarts.most = s->restarts.most > base ? s->restarts.most : base;
@@ -121,8 +127,10 @@ zo_status zo_cma_run_init(cma_run *s, const zo_problem *p, const cma_config *con
         (rc = zo_cma_dims_discrete(&s->dims, &s->levels, &s->choices, err)) != ZO_OK ||
         (rc = zo_cma_bounds_init(&s->bounds, s->dims.is_real, n, err)) != ZO_OK ||
         (rc = zo_cma_stops_init(&s->stops, n, 4, err)) != ZO_OK ||
+        (config->adapts_population && (rc = zo_cma_psa_init(&s->psa, n, err)) != ZO_OK) ||
         (rc = grow(s, zo_cma_large(&s->restarts), err)) != ZO_OK)
         return rc;
+    s->gauss.new_paths = config->adapts_population;
     s->best = INFINITY;
     zo_cma_run_random_mean(s, rng);
     if (p->x0 != NULL)
@@ -136,6 +144,7 @@ void zo_cma_run_fini(cma_run *s)
     zo_cma_dims_fini(&s->dims);
     zo_free(s->chosen);
     zo_cma_gauss_fini(&s->gauss);
+    zo_cma_psa_fini(&s->psa);
     zo_cma_levels_fini(&s->levels);
     zo_cma_choices_fini(&s->choices);
     zo_cma_generation_fini(&s->gen);
@@ -245,7 +254,11 @@ static void learn(cma_run *s)
     }
     zo_cma_levels_center(&s->levels, g, s->gen.best, s->params.mu);
     zo_cma_generation_steps(&s->gen, g, &s->params);
+    if (s->config.adapts_population)
+        zo_cma_psa_begin(&s->psa, g);
     zo_cma_gauss_update(g, &s->params, &s->gen.Y, &s->gen.U, s->gen.w, s->gen.scratch);
+    if (s->config.adapts_population)
+        zo_cma_psa_end(&s->psa, g, &s->params);
     set_directions(s);
     zo_cma_gauss_limit(g, 1.0 / 3); /* of the box: more does not help */
     zo_cma_gauss_decompose(g, &s->params);
@@ -291,6 +304,19 @@ static cma_stop judge(cma_run *s)
     return stop;
 }
 
+/* Another population for the next generation. */
+static void change_lambda(cma_run *s)
+{
+    const size_t lambda = wanted_lambda(s);
+
+    if (lambda == s->params.lambda)
+        return;
+    const double before = s->config.adapts_population ? zo_cma_psa_step(&s->params, s->gauss.n) : 1;
+    set_lambda(s, lambda);
+    if (s->config.adapts_population && s->gauss.n > 0)
+        s->gauss.sigma *= zo_cma_psa_step(&s->params, s->gauss.n) / before;
+}
+
 bool zo_cma_run_close(cma_run *s)
 {
     const cma_stop stop = judge(s);
@@ -303,8 +329,8 @@ bool zo_cma_run_close(cma_run *s)
     const bool over = stop != CMA_GO_ON || (s->restarts.budget > 0 && s->run_evals >= s->restarts.budget);
     if (over && !s->done)
         zo_cma_run_restart(s);
-    else if (wanted_lambda(s) != s->params.lambda)
-        set_lambda(s, wanted_lambda(s));
+    else if (!s->done)
+        change_lambda(s);
     s->peak = s->pending;
     return over && !s->done;
 }
@@ -367,6 +393,8 @@ static void visit_sizes(cma_run *s, zo_visit *v)
     set_lambda(s, lambda);
     zo_cma_stops_start(&s->stops, s->run_lambda, s->gauss.m);
     zo_cma_bounds_start(&s->bounds, s->gauss.n, s->run_lambda);
+    if (s->config.adapts_population)
+        zo_cma_psa_start(&s->psa, s->run_lambda, s->lambda_cap);
 }
 
 void zo_cma_run_visit(cma_run *s, zo_visit *v)
@@ -377,6 +405,8 @@ void zo_cma_run_visit(cma_run *s, zo_visit *v)
     zo_cma_bounds_visit(&s->bounds, v);
     zo_cma_restarts_visit(&s->restarts, v);
     zo_cma_gauss_visit(&s->gauss, v);
+    if (s->config.adapts_population)
+        zo_cma_psa_visit(&s->psa, v);
     set_directions(s);
     zo_cma_levels_visit(&s->levels, v);
     zo_cma_choices_visit(&s->choices, v);

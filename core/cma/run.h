@@ -8,6 +8,7 @@
 
 #include "cma/bounds.h"
 #include "cma/dims.h"
+#include "cma/psa.h"
 #include "cma/restarts.h"
 #include "cma/stops.h"
 #include "zeroth/solver.h"
@@ -36,9 +37,11 @@ extern const char *const zo_cma_restart_rules[]; /* their names, for a solver's 
 #define CMA_OPT_ACTIVE(S) ZO_OPT_BOOL(S, active, true, "let the worst samples shrink the covariance")
 
 typedef struct cma_config {
-    const char *name; /* of the solver, for the provenance of its trials */
-    cma_shape shape;  /* of the covariance */
-    bool active;      /* let the worst samples shrink it */
+    const char *name;       /* of the solver, for the provenance of its trials */
+    cma_shape shape;        /* of the covariance */
+    bool active;            /* let the worst samples shrink it */
+    bool adapts_population; /* psa.h; of a full matrix that is not active */
+    uint64_t growth;        /* of the population at most; 0: 64 */
     double sigma0;
     uint64_t popsize; /* of the first run; 0: by the dimension and what runs at once */
     cma_restart_rule restarts;
@@ -63,6 +66,7 @@ typedef struct cma_run {
     cma_stops stops;
     cma_bounds bounds;
     cma_restarts restarts;
+    cma_psa psa;      /* if the population adapts */
     uint32_t *chosen; /* [n choices] scratch of ask */
     uint64_t run_evals, n_told;
     uint64_t pending, peak;     /* own trials out now; the most since the last close */
