@@ -9,7 +9,7 @@
 
 #include "zeroth/study.h"
 
-enum { HOSTILE_SPECS = 7, HOSTILE_TAG = 77 };
+enum { HOSTILE_SPECS = 8, HOSTILE_TAG = 77, HOSTILE_VALUES = 32, HOSTILE_TERMS = 1 };
 
 /* ---- the specs ---- */
 
@@ -33,6 +33,9 @@ static const zo_term hostile_sum[] = {{"x", 1}, {"y", 4}};
 static const zo_linear_spec hostile_half[] = {{.terms = hostile_sum, .n_terms = 2, .op = ZO_LE, .rhs = 1}};
 static const zo_objective_spec hostile_goals[] = {{.name = "loss"}, {.name = "gain", .maximize = true}};
 static const zo_constraint_spec hostile_limits[] = {{.name = "seconds", .has_upper = true, .upper = 2}};
+
+static const zo_group hostile_groups[] = {{"head", 7}, {"rest", 93}};
+static const zo_directional hostile_vector = {.dimension = 100, .groups = hostile_groups, .n_groups = 2};
 
 static inline zo_study_spec hostile_spec(unsigned which)
 {
@@ -79,6 +82,12 @@ static inline zo_study_spec hostile_spec(unsigned which)
         s.constraints = hostile_limits;
         s.n_constraints = 1;
         break;
+    case 7: /* steps */
+        s.space = (zo_space_spec){0};
+        s.solver = "zo-conservative";
+        s.oracle = ZO_ORACLE_DIRECTIONAL;
+        s.directional = &hostile_vector;
+        break;
     default: /* runs sobol */
         s.solver = "auto";
         s.n_objectives = 2;
@@ -113,16 +122,28 @@ static inline bool hostile_done(zo_status rc, const zo_error *err)
     return rc == ZO_OK;
 }
 
+static inline void hostile_answer(const struct hostile_life *l, uint64_t number, double *values)
+{
+    const zo_step_plan *plan = zo_study_steps(l->s)->plan;
+    zo_trial t;
+
+    ZO_ASSERT(zo_study_n_values(l->s) <= HOSTILE_VALUES && zo_study_trial(l->s, number, &t));
+    for (size_t j = 0; j < HOSTILE_VALUES; j++)
+        values[j] = j < 1 || j > zo_step_n_probes(plan, t.v) ? NAN : cos((double)(number * 31 + j));
+}
+
 static inline void hostile_tell(struct hostile_life *l, uint64_t number, uint64_t round)
 {
     const uint64_t kind = (number + round) % 11;
-    const double values[] = {cos((double)number), sin((double)number), 1 + (double)(number % 3)};
+    double values[HOSTILE_VALUES] = {cos((double)number), sin((double)number), 1 + (double)(number % 3)};
     const double std_errors[] = {0.5, 0.25, 0}, gradients[] = {-sin((double)number), 0, NAN, NAN};
     zo_tell_item t = {.by_number = true, .number = number, .state = ZO_TRIAL_COMPLETE, .values = values, .cost = NAN};
     uint64_t told;
     size_t failed_at;
     zo_error err = {0};
 
+    if (zo_study_steps(l->s))
+        hostile_answer(l, number, values);
     if (zo_study_oracle(l->s) == ZO_ORACLE_GRADIENT)
         t.gradients = gradients;
     if (kind == 5)
@@ -193,7 +214,8 @@ static inline void hostile_round(struct hostile_life *l, uint64_t round)
         return;
     for (size_t i = 0; i < reply.n; i++) {
         ZO_ASSERT(zo_study_trial(l->s, reply.numbers[i], &t) && t.state == ZO_TRIAL_RUNNING);
-        ZO_ASSERT(zo_space_check(zo_study_space(l->s), t.v, NULL) == ZO_OK);
+        ZO_ASSERT(zo_study_steps(l->s) ? zo_step_check(zo_study_steps(l->s)->plan, t.v, t.number)
+                                       : zo_space_check(zo_study_space(l->s), t.v, NULL) == ZO_OK);
         if (round % 8 == 1 && i == 0)
             hostile_enqueue(l, t.v);
         if (steps)
@@ -209,7 +231,9 @@ static inline void hostile_round(struct hostile_life *l, uint64_t round)
 static inline void hostile_read(const zo_study *s)
 {
     const uint64_t n = zo_study_n_trials(s), *front;
-    const size_t n_gradients = (zo_study_n_objectives(s) + zo_study_n_constraints(s)) * zo_space_n_dims(zo_study_space(s));
+    const size_t n_rows = zo_study_n_objectives(s) + zo_study_n_constraints(s);
+    const size_t n_gradients = zo_study_steps(s) ? 0 : n_rows * zo_space_n_dims(zo_study_space(s));
+    zo_step_term move[HOSTILE_TERMS];
     uint64_t best;
     bool feasible;
     zo_trial t;
@@ -217,6 +241,7 @@ static inline void hostile_read(const zo_study *s)
     zo_bundle facts;
 
     for (uint64_t k = 0; k < n; k++) {
+        ZO_ASSERT(!zo_study_steps(s) || zo_study_move(s, k, move) <= HOSTILE_TERMS);
         for (size_t i = 0; zo_study_trial(s, k, &t) && i < t.n_reports; i++)
             ZO_ASSERT(zo_study_trial_report(s, k, i, &r));
         for (size_t i = 0; zo_study_trial(s, k, &t) && t.gradients && i < n_gradients; i++)

@@ -3,7 +3,7 @@
 
 static bool has_dims(const zo_problem *p, zo_dim_kind kind)
 {
-    for (size_t i = 0; i < p->n; i++)
+    for (size_t i = 0; i < p->n && p->dims != NULL; i++)
         if (p->dims[i].kind == kind)
             return true;
     return false;
@@ -11,7 +11,7 @@ static bool has_dims(const zo_problem *p, zo_dim_kind kind)
 
 static bool has_conditions(const zo_problem *p)
 {
-    for (size_t i = 0; i < p->n; i++)
+    for (size_t i = 0; i < p->n && p->dims != NULL; i++)
         if (p->dims[i].conditional)
             return true;
     return false;

@@ -22,6 +22,24 @@ static zo_status refused(zo_status rc, zo_error *err)
     return zo_fail(err, rc, "/solver/name", "%s", err->message);
 }
 
+zo_status zo_solver_plan(const zo_solver *s, const zo_problem *p, const zo_named *options, size_t n_options, zo_step_plan *out,
+                         zo_error *err)
+{
+    void *opts;
+    zo_status rc;
+
+    if ((rc = zo_solver_accepts(s, p, err)) != ZO_OK)
+        return rc;
+    ZO_ASSERT(s->plan != NULL);
+    if ((opts = zo_calloc(1, s->opts_bytes)) == NULL)
+        return zo_fail_nomem(err);
+    if ((rc = zo_opts_read(s->opts, s->n_opts, options, n_options, opts, err)) != ZO_OK ||
+        (rc = s->plan(p, opts, out, err)) != ZO_OK)
+        rc = refused(rc, err);
+    zo_free(opts);
+    return rc;
+}
+
 static zo_status start(zo_solver_run *r, const zo_named *options, size_t n_options, zo_error *err)
 {
     const zo_solver *s = r->def;

@@ -59,7 +59,7 @@ void best_add(zo_study *s, uint64_t number, const double *values)
         for (size_t j = 0; j < s->n_objectives; j++)
             s->f[j] = s->sign[j] * values[j];
         front_add(&s->front, number, s->f);
-    } else if (s->best == UINT64_MAX || s->sign[0] * values[0] < s->best_f) {
+    } else if (!isnan(values[0]) && (s->best == UINT64_MAX || s->sign[0] * values[0] < s->best_f)) {
         s->best = number;
         s->best_f = s->sign[0] * values[0];
     }

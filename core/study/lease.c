@@ -207,8 +207,8 @@ void trial_end(zo_study *s, struct row r, uint64_t number, zo_trial_state state)
         lease_drop(&s->pending, pending - 1);
     if (s->duplicates == ZO_DUPLICATES_AVOID && state == ZO_TRIAL_ABANDONED)
         seen_remove(&s->seen, zo_space_hash(s->space, row_v(&s->t, r)));
-    /* An outside point that was abandoned is nothing the solver knows of. */
-    if (!s->as_data && (own || state != ZO_TRIAL_ABANDONED)) {
+    /* An outside point that was abandoned is nothing the solver knows of; but a step has moved x. */
+    if (!s->as_data && (own || state != ZO_TRIAL_ABANDONED || is_directional(s))) {
         ZO_ASSERT(s->n_owed < s->cap_owed);
         s->owed[s->n_owed++] = (struct owed){.number = number, .pending = pending, .outcome = outcomes[state]};
     } else if (pending) {

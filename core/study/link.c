@@ -53,6 +53,16 @@ static void translate_gradients(zo_study *s, const double *v, const double *valu
     t->dg = constraints ? s->dg : NULL;
 }
 
+/* Answers of a step's probes, to be minimized. */
+static const double *translate_answers(zo_study *s, const double *record, const double *values)
+{
+    const size_t n = zo_step_n_probes(&s->plan, record);
+
+    for (size_t i = 0; i < n; i++)
+        s->answers[i] = s->sign[0] * values[s->n_named + i] + 0.0;
+    return s->answers;
+}
+
 static zo_status tell_row(zo_study *s, zo_solver_run *run, struct row r, uint64_t number, zo_outcome outcome,
                           const void *memo, bool own, zo_error *err)
 {
@@ -70,7 +80,12 @@ static zo_status tell_row(zo_study *s, zo_solver_run *run, struct row r, uint64_
         if (rare && rare->gradients)
             translate_gradients(s, row_v(&s->t, r), values, rare->gradients, &t);
     }
-    zo_space_to_unit(s->space, row_v(&s->t, r), s->u);
+    if (is_directional(s)) {
+        t.x = row_v(&s->t, r);
+        t.answers = outcome == ZO_TOLD_COMPLETE ? translate_answers(s, t.x, values) : NULL;
+    } else {
+        zo_space_to_unit(s->space, row_v(&s->t, r), s->u);
+    }
     return zo_solver_run_tell(run, &t, err);
 }
 
@@ -153,10 +168,15 @@ static bool find_new(zo_study *s, zo_rng *rng, double *v)
     return false;
 }
 
-static const enum proposal proposal_of[] = {
-    [ZO_ASK_OK] = PROPOSED,   [ZO_ASK_WAIT] = NOTHING_YET,      [ZO_ASK_DONE] = CONVERGED,
-    [ZO_ASK_STALLED] = STALLED, [ZO_ASK_INFEASIBLE] = INFEASIBLE,
-};
+enum proposal proposal_of(zo_verdict verdict)
+{
+    static const enum proposal proposals[] = {
+        [ZO_ASK_OK] = PROPOSED,     [ZO_ASK_WAIT] = NOTHING_YET,      [ZO_ASK_DONE] = CONVERGED,
+        [ZO_ASK_STALLED] = STALLED, [ZO_ASK_INFEASIBLE] = INFEASIBLE,
+    };
+
+    return proposals[verdict];
+}
 
 /* What the solver expects, in the client's sign. Of several objectives nobody says which. */
 static double prediction(const zo_study *s, double predicted)
@@ -172,6 +192,8 @@ zo_status solver_propose(zo_study *s, double *v, enum proposal *out, struct prov
     zo_status rc;
 
     *why = (struct provenance){.predicted = NAN};
+    if (is_directional(s))
+        return step_propose(s, v, out, why, err);
     if (s->x0 && !s->asked_solver && !is_seen(s, s->x0)) {
         memcpy(v, s->x0, s->n * sizeof *v);
         why->why = "default point";
@@ -187,7 +209,7 @@ zo_status solver_propose(zo_study *s, double *v, enum proposal *out, struct prov
     if ((rc = zo_solver_run_ask(s->run, &p, err)) != ZO_OK)
         return rc;
     if (p.verdict != ZO_ASK_OK) {
-        *out = proposal_of[p.verdict];
+        *out = proposal_of(p.verdict);
         why->why = p.why;
         return ZO_OK;
     }
@@ -227,10 +249,12 @@ static const zo_outcome outcome_of[ZO_TRIAL_STATE_COUNT] = {
     [ZO_TRIAL_INFEASIBLE] = ZO_TOLD_INFEASIBLE,
     [ZO_TRIAL_FAILED] = ZO_TOLD_FAILED,
     [ZO_TRIAL_STOPPED] = ZO_TOLD_STOPPED,
+    [ZO_TRIAL_ABANDONED] = ZO_TOLD_ABANDONED,
 };
 
 /* A new life for the solver: init, then every finished trial as an outside point, in number order. What runs now is
- * unknown to it and will be told as an outside point too. The old life goes on if memory runs out. */
+ * unknown to it and will be told as an outside point too. Of a directional study it is told the abandoned steps as well: x has
+ * moved by them. The old life goes on if memory runs out. */
 zo_status solver_rebase(zo_study *s, zo_error *err)
 {
     zo_solver_run *run = NULL;
@@ -245,7 +269,7 @@ zo_status solver_rebase(zo_study *s, zo_error *err)
             continue;
         }
         const zo_trial_state state = r.g->state[r.i];
-        if (state == ZO_TRIAL_QUEUED || state == ZO_TRIAL_RUNNING || state == ZO_TRIAL_ABANDONED)
+        if (state == ZO_TRIAL_QUEUED || state == ZO_TRIAL_RUNNING || (state == ZO_TRIAL_ABANDONED && !is_directional(s)))
             continue;
         rc = tell_row(s, run, r, number, outcome_of[state], NULL, false, err);
         if (rc != ZO_ENOMEM)

@@ -6,7 +6,7 @@ enum { MAX_QUEUED = 100000 };
 
 zo_status queued_check(const zo_study *s, const double *v, zo_error *err)
 {
-    return zo_space_check(s->space, v, err);
+    return is_directional(s) ? own_points_only(err) : zo_space_check(s->space, v, err);
 }
 
 /* number: the trial's; extra: points of this command up to and with this one. */

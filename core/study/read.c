@@ -6,6 +6,16 @@ const zo_space *zo_study_space(const zo_study *s)
     return s->space;
 }
 
+const zo_steps *zo_study_steps(const zo_study *s)
+{
+    return is_directional(s) ? &s->steps : NULL;
+}
+
+size_t zo_study_n_named(const zo_study *s)
+{
+    return s->n_named;
+}
+
 size_t zo_study_n_values(const zo_study *s)
 {
     return s->n_values;
@@ -13,7 +23,7 @@ size_t zo_study_n_values(const zo_study *s)
 
 size_t zo_study_value_index(const zo_study *s, const char *name, size_t length)
 {
-    for (size_t j = 0; j < s->n_values; j++)
+    for (size_t j = 0; j < s->n_named; j++)
         if (strlen(s->names[j]) == length && memcmp(s->names[j], name, length) == 0)
             return j;
     return SIZE_MAX;

@@ -54,7 +54,7 @@ static zo_status asked_anew(zo_study *s, const struct rec *rec, zo_error *err)
     struct provenance why;
     zo_status rc;
 
-    if (!r->v || r->number != s->t.next || zo_space_check(s->space, r->v, NULL) != ZO_OK)
+    if (!r->v || r->number != s->t.next || !point_fits(s, r->v, r->number))
         return damaged(rec, err);
     if (!s->as_data) {
         if ((rc = solver_propose(s, s->v, &what, &why, err)) != ZO_OK)

@@ -282,7 +282,7 @@ static const double *complete_values(const zo_study *s, uint64_t number)
 {
     const struct row r = table_row(&s->t, number);
 
-    return r.g && r.g->state[r.i] == ZO_TRIAL_COMPLETE ? row_values(&s->t, r) : NULL;
+    return r.g && r.g->state[r.i] == ZO_TRIAL_COMPLETE && r.g->flags[r.i] & FLAG_VALUES ? row_values(&s->t, r) : NULL;
 }
 
 static zo_status best_finish(zo_study *s, zo_error *err)

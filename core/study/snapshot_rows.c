@@ -255,12 +255,12 @@ static bool values_fit(const zo_study *s, struct row r)
         if (isinf(values[j]))
             return false;
     all = has_all_values(s, values);
-    if (all != !!(flags & FLAG_VALUES) || (state == ZO_TRIAL_COMPLETE && !all))
+    if (all != !!(flags & FLAG_VALUES) || (state == ZO_TRIAL_COMPLETE && !all && !is_directional(s)))
         return false;
     return (state == ZO_TRIAL_COMPLETE && constraint_violation(s, values) <= 0) == !!(flags & FLAG_FEASIBLE);
 }
 
-static bool row_fits(const zo_study *s, struct row r, bool in_head)
+static bool row_fits(const zo_study *s, struct row r, uint64_t number, bool in_head)
 {
     const struct segment *g = r.g;
     const unsigned state = g->state[r.i], flags = g->flags[r.i], attempt = g->attempt[r.i];
@@ -277,7 +277,7 @@ static bool row_fits(const zo_study *s, struct row r, bool in_head)
         return false;
     if (!in_head && (queued || state == ZO_TRIAL_RUNNING) && !withdrawn)
         return false;
-    return zo_space_check(s->space, row_v(&s->t, r), NULL) == ZO_OK && values_fit(s, r);
+    return point_fits(s, row_v(&s->t, r), number) && values_fit(s, r);
 }
 
 /* Check a row that has just come, and let everything that counts rows know of it. */
@@ -286,7 +286,7 @@ static zo_status row_arrives(zo_study *s, uint64_t number, bool in_head, zo_erro
     const struct row r = {&s->t.segs[number / ZO_SEGMENT_TRIALS], (size_t)(number % ZO_SEGMENT_TRIALS)};
     const struct segment *g = r.g;
 
-    if (!row_fits(s, r, in_head))
+    if (!row_fits(s, r, number, in_head))
         return snapshot_damaged(err, "a trial contradicts itself");
     row_count(s, r);
     if (in_head)

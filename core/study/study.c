@@ -69,7 +69,7 @@ static zo_status values_init(zo_study *s, const zo_study_spec *spec, zo_error *e
 
     s->n_objectives = spec->n_objectives;
     s->n_constraints = spec->n_constraints;
-    s->n_values = spec->n_objectives + spec->n_constraints + spec->n_metrics;
+    s->n_named = s->n_values = spec->n_objectives + spec->n_constraints + spec->n_metrics;
     if (spec->n_objectives < 1)
         return zo_fail(err, ZO_EINVAL, "/objectives", "a study has at least one objective");
     if (s->n_values > MAX_VALUES)
@@ -101,8 +101,9 @@ static zo_status rules_init(zo_study *s, const zo_study_spec *spec, zo_error *er
     s->on_expiry = spec->on_expiry;
     s->duplicates = spec->duplicates;
     s->budget = spec->budget;
-    if (spec->oracle != ZO_ORACLE_VALUE && spec->oracle != ZO_ORACLE_STEPS && spec->oracle != ZO_ORACLE_GRADIENT)
-        return zo_fail(err, ZO_EUNSUPPORTED, "/oracle", "a study's oracle is value, steps or gradient");
+    if (spec->oracle != ZO_ORACLE_VALUE && spec->oracle != ZO_ORACLE_STEPS && spec->oracle != ZO_ORACLE_GRADIENT &&
+        spec->oracle != ZO_ORACLE_DIRECTIONAL)
+        return zo_fail(err, ZO_EUNSUPPORTED, "/oracle", "a study's oracle is value, steps, gradient or directional");
     if (spec->parallelism < 1 || spec->parallelism > MAX_PARALLELISM)
         return zo_fail(err, ZO_EINVAL, "/parallelism", "parallelism is between 1 and %d", (int)MAX_PARALLELISM);
     if (spec->retries > MAX_RETRIES)
@@ -142,6 +143,8 @@ static zo_status x0_init(zo_study *s, zo_error *err)
 {
     double *u;
 
+    if (is_directional(s))
+        return ZO_OK;
     if (!(s->x0 = zo_arena_array(s->arena, s->n, sizeof(double))) ||
         !(u = zo_arena_array(s->arena, s->n, sizeof(double))))
         return zo_fail_nomem(err);
@@ -158,14 +161,22 @@ static zo_status x0_init(zo_study *s, zo_error *err)
 
 static zo_status space_init(zo_study *s, const zo_study_spec *spec, zo_error *err)
 {
-    double **const scratch[] = {&s->u, &s->v, &s->v_in, &s->lost};
-    double **const value_scratch[] = {&s->values_in, &s->std_in};
     zo_status rc;
 
+    if (spec->oracle == ZO_ORACLE_DIRECTIONAL)
+        return ZO_OK;
     if ((rc = zo_space_new(&spec->space, &s->space, err)) != ZO_OK)
         return rc;
     s->n = zo_space_n_dims(s->space);
     s->cardinality = zo_space_cardinality(s->space);
+    return ZO_OK;
+}
+
+static zo_status scratch_init(zo_study *s, zo_error *err)
+{
+    double **const scratch[] = {&s->u, &s->v, &s->v_in, &s->lost};
+    double **const value_scratch[] = {&s->values_in, &s->std_in};
+
     for (size_t i = 0; i < ZO_LEN(scratch); i++)
         if (!(*scratch[i] = zo_arena_array(s->arena, s->n, sizeof(double))))
             return zo_fail_nomem(err);
@@ -184,11 +195,11 @@ static zo_status space_init(zo_study *s, const zo_study_spec *spec, zo_error *er
 /* Only of a point that moves in all its coordinates are there derivatives. */
 static zo_status gradients_init(zo_study *s, const zo_study_spec *spec, zo_error *err)
 {
-    const zo_dim *dims = zo_space_dims(s->space);
     const size_t n_rows = s->n_objectives + s->n_constraints;
 
     if (spec->oracle != ZO_ORACLE_GRADIENT)
         return ZO_OK;
+    const zo_dim *dims = zo_space_dims(s->space);
     for (size_t i = 0; i < s->n; i++)
         if (dims[i].kind != ZO_DIM_REAL || dims[i].conditional) {
             (void)zo_fail(err, ZO_EUNSUPPORTED, "",
@@ -219,16 +230,15 @@ static zo_status refuse_solver(const char *name, zo_error *err)
                    name, zo_solver_count(), names);
 }
 
-static zo_status solver_init(zo_study *s, const zo_study_spec *spec, const zo_solver *def, zo_error *err)
+/* The solver's definition and the problem, as far as the spec says. */
+static zo_status problem_init(zo_study *s, const zo_study_spec *spec, const zo_solver *def, zo_error *err)
 {
-    zo_status rc;
-
     s->def = def ? def : zo_solver_find(spec->solver);
     if (!s->def)
         return refuse_solver(spec->solver, err);
     s->problem = (zo_problem){.space = s->space,
                               .n = s->n,
-                              .dims = zo_space_dims(s->space),
+                              .dims = s->space ? zo_space_dims(s->space) : NULL,
                               .n_objectives = s->n_objectives,
                               .n_constraints = s->n_constraints,
                               .oracle = spec->oracle,
@@ -236,8 +246,13 @@ static zo_status solver_init(zo_study *s, const zo_study_spec *spec, const zo_so
                               .budget_trials = spec->budget.trials,
                               .parallelism = spec->parallelism,
                               .seed = spec->seed};
-    if (!copy_options(s, spec))
-        return zo_fail_nomem(err);
+    return copy_options(s, spec) ? ZO_OK : zo_fail_nomem(err);
+}
+
+static zo_status solver_init(zo_study *s, zo_error *err)
+{
+    zo_status rc;
+
     if ((rc = x0_init(s, err)) != ZO_OK || (rc = solver_start(s, &s->run, err)) != ZO_OK)
         return rc;
     s->pending.memo_bytes = zo_solver_run_memo_bytes(s->run);
@@ -274,8 +289,9 @@ zo_status study_new_with(const zo_study_spec *spec, const zo_solver *def, zo_now
         rc = zo_fail_nomem(err);
     else if ((rc = values_init(s, spec, err)) == ZO_OK && (rc = rules_init(s, spec, err)) == ZO_OK &&
              (rc = space_init(s, spec, err)) == ZO_OK && (rc = gradients_init(s, spec, err)) == ZO_OK &&
-             (rc = stop_rule_init(s, spec, err)) == ZO_OK &&
-             (rc = solver_init(s, spec, def, err)) == ZO_OK && (rc = stopping_init(s, spec, err)) == ZO_OK && ev)
+             (rc = stop_rule_init(s, spec, err)) == ZO_OK && (rc = problem_init(s, spec, def, err)) == ZO_OK &&
+             (rc = steps_init(s, spec, err)) == ZO_OK && (rc = scratch_init(s, err)) == ZO_OK &&
+             (rc = solver_init(s, err)) == ZO_OK && (rc = stopping_init(s, spec, err)) == ZO_OK && ev)
         rc = created_emit(s, now, ev, err);
     if (rc != ZO_OK) {
         zo_study_free(s);

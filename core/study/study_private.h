@@ -213,15 +213,18 @@ struct zo_study {
     zo_arena *arena;                 /* what never changes */
     /* spec */
     uint64_t seed, lease_ms, retries;
-    size_t n, n_objectives, n_constraints, n_values;
+    size_t n, n_objectives, n_constraints;
+    size_t n_named, n_values;        /* values with names; and with the answers of a directional step */
     size_t n_gradients;              /* n for each objective and constraint; 0: the oracle gives none */
-    const char **names;              /* [n_values]: objectives, constraints, metrics */
+    const char **names;              /* [n_named]: objectives, constraints, metrics */
     double *sign;                    /* [n_objectives] +1 minimize, -1 maximize */
     struct constraint *constraints;
     zo_on_expiry on_expiry;
     zo_duplicates duplicates;
-    zo_space *space;
+    zo_space *space;                 /* NULL: a directional study, whose vectors are records */
     zo_problem problem;
+    zo_step_plan plan;               /* directional, with the next */
+    zo_steps steps;
     const zo_solver *def;
     zo_named *options;
     size_t n_options;
@@ -256,7 +259,7 @@ struct zo_study {
     int64_t anchor_mono, anchor_used_ms;
     bool anchored;
     /* scratch */
-    double *u, *v, *v_in, *values_in, *std_in, *gradients_in, *f, *g, *f_stderr, *df, *dg, *lost;
+    double *u, *v, *v_in, *values_in, *std_in, *gradients_in, *f, *g, *f_stderr, *df, *dg, *answers, *lost;
     struct batch_item *batch;
     size_t cap_batch;
     struct loading *loading;         /* a snapshot half-way in */
@@ -342,11 +345,26 @@ zo_status solver_start(zo_study *s, zo_solver_run **out, zo_error *err);
 /* Pay what is owed; ZO_ENOMEM: the rest stays owed. */
 zo_status solver_pay(zo_study *s, zo_error *err);
 enum proposal { PROPOSED, PROPOSED_X0, NOTHING_YET, CONVERGED, STALLED, INFEASIBLE, EXHAUSTED, EXHAUSTED_ASKED };
+enum proposal proposal_of(zo_verdict verdict);
 struct provenance { const char *core, *why; double predicted /* in the client's sign; NaN: nothing */; };
 /* Candidate for the next number into v; the memo into pending_peek's place. EXHAUSTED_ASKED: the solver's proposal had nowhere to
  * go; it is owed an abandoned tell (reserved by ends_reserve). CONVERGED, STALLED, INFEASIBLE: why->why is the solver's reason. */
 zo_status solver_propose(zo_study *s, double *v, enum proposal *out, struct provenance *why, zo_error *err);
 zo_status solver_rebase(zo_study *s, zo_error *err);
+
+/* steps.c: what is different in a directional study */
+static inline bool is_directional(const zo_study *s)
+{
+    return s->problem.directional != NULL;
+}
+/* Before the solver is started, after its definition is known: sets n and n_values. */
+zo_status steps_init(zo_study *s, const zo_study_spec *spec, zo_error *err);
+zo_status step_propose(zo_study *s, double *v, enum proposal *out, struct provenance *why, zo_error *err);
+zo_status step_told_check(const zo_study *s, const double *record, const struct rec_told *r, zo_error *err);
+void step_value(const zo_study *s, const double *record, double *values); /* the loss, from the answers */
+zo_status own_points_only(zo_error *err);                               /* what a point of the client's is told */
+/* Can v be what trial `number` proposes? */
+bool point_fits(const zo_study *s, const double *v, uint64_t number);
 
 /* best.c */
 double constraint_violation(const zo_study *s, const double *values);   /* sum over constraints; 0: feasible */

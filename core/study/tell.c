@@ -33,11 +33,11 @@ static zo_status values_check(const zo_study *s, const struct rec_told *r, zo_er
     const size_t needed = s->n_objectives + s->n_constraints;
     zo_error at = {0};
 
-    for (size_t j = 0; j < s->n_values; j++) {
+    for (size_t j = 0; j < s->n_named; j++) {
         const double x = r->values ? r->values[j] : NAN, e = r->std_errors ? r->std_errors[j] : NAN;
         const char *field = isinf(x) ? "/values" : isinf(e) || e < 0 ? "/stderr" : NULL;
 
-        if (!field && j < needed && r->state == ZO_TRIAL_COMPLETE && isnan(x)) {
+        if (!field && j < needed && r->state == ZO_TRIAL_COMPLETE && isnan(x) && !is_directional(s)) {
             zo_pointer_append(strcpy(at.pointer, "/values"), sizeof at.pointer, s->names[j]);
             return zo_fail(err, ZO_EINVAL, at.pointer, "a complete trial needs a value for '%.64s'", s->names[j]);
         }
@@ -105,6 +105,8 @@ static zo_status brought_check(zo_study *s, const struct rec_told *r, zo_error *
     if (r->number > next + MAX_NUMBER_GAP)
         return zo_fail(err, ZO_EINVAL, "/number", "number %llu leaves too large a gap after %llu",
                        (unsigned long long)r->number, (unsigned long long)next);
+    if (is_directional(s))
+        return own_points_only(err);
     if (table_row(&s->t, r->number).g)
         return zo_fail(err, ZO_ECONFLICT, "/number", "trial %llu exists already", (unsigned long long)r->number);
     if ((rc = zo_space_check(s->space, r->v, err)) != ZO_OK)
@@ -116,10 +118,11 @@ static zo_status brought_check(zo_study *s, const struct rec_told *r, zo_error *
 static bool is_repeat(const zo_study *s, struct row row, const struct rec_told *r)
 {
     const struct rare *rare = row_rare(row);
+    const size_t derived = is_directional(s) && !s->plan.derivatives; /* values that were not told */
 
     if (row.g->state[row.i] != r->state)
         return false;
-    return same_doubles(row_values(&s->t, row), r->values, s->n_values) &&
+    return same_doubles(row_values(&s->t, row) + derived, r->values ? r->values + derived : NULL, s->n_values - derived) &&
            same_doubles(rare ? rare->std_errors : NULL, r->std_errors, s->n_values) &&
            same_doubles(rare ? rare->gradients : NULL, r->gradients, s->n_gradients) &&
            same_double(rare ? rare->cost : NAN, r->cost) &&
@@ -141,6 +144,8 @@ zo_status told_check(zo_study *s, const struct rec_told *r, bool *repeat_out, zo
         return brought_check(s, r, err);
     if ((rc = trial_find(s, r->number, &row, err)) != ZO_OK)
         return zo_fail_at(err, "/trial");
+    if (is_directional(s) && (rc = step_told_check(s, row_v(&s->t, row), r, err)) != ZO_OK)
+        return rc;
     const zo_trial_state from = row.g->state[row.i];
     const bool expired = row.g->flags[row.i] & FLAG_EXPIRED;
     if (from == ZO_TRIAL_QUEUED && row.g->attempt[row.i] == 0)
@@ -274,6 +279,8 @@ void told_apply(zo_study *s, const struct rec_told *r, struct rare *rare, int64_
     double *values = row_values(&s->t, row);
     for (size_t j = 0; j < s->n_values; j++)
         values[j] = r->values ? r->values[j] : NAN;
+    if (is_directional(s) && r->state == ZO_TRIAL_COMPLETE)
+        step_value(s, row_v(&s->t, row), values);
     row.g->flags[row.i] &= (uint8_t)~FLAG_EXPIRED;
     if (r->values && has_all_values(s, values))
         row.g->flags[row.i] |= FLAG_VALUES;

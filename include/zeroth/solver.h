@@ -9,6 +9,7 @@
 
 #include "zeroth/bundle.h"
 #include "zeroth/space.h"
+#include "zeroth/step.h"
 
 /* ---- options: one table validates requests and fills GET /v1/solvers, OpenAPI and forms ---- */
 typedef enum zo_opt_type { ZO_OPT_TYPE_F64, ZO_OPT_TYPE_U64, ZO_OPT_TYPE_BOOL, ZO_OPT_TYPE_ENUM } zo_opt_type;
@@ -54,6 +55,8 @@ typedef struct zo_problem {
     unsigned parallelism;        /* hint, >= 1 */
     uint64_t seed;
     const double *x0;            /* [n] unit, from the space's defaults; NULL if none. The engine itself makes it the first ask. */
+    const zo_directional *directional; /* directional oracle, else NULL: then there is no space, dims is NULL, and x of a proposal is a
+                                        * step's record (step.h), of n doubles in no cube */
 } zo_problem;
 
 typedef enum zo_verdict { ZO_ASK_OK, ZO_ASK_WAIT /* needs tells first */,
@@ -76,7 +79,7 @@ typedef struct zo_told {
     uint64_t number;             /* trial */
     zo_outcome outcome;
     bool own;                    /* this solver proposed it in its present life: memo is what it wrote */
-    bool has_values;             /* f, g are valid (COMPLETE always) */
+    bool has_values;             /* f, g are valid (COMPLETE always, but for steps whose answers give no loss) */
     bool feasible;               /* all outcome constraints hold */
     const double *x;             /* [n] unit, as evaluated */
     const void *memo;            /* NULL unless own */
@@ -85,6 +88,7 @@ typedef struct zo_told {
     const double *f_stderr;      /* [n_objectives] or NULL; NaN where unknown */
     const double *df, *dg;       /* gradient oracle: [n_objectives][n], [n_constraints][n] along the unit cube, of f and g as told here. df is
                                   * finite, a row of dg that was not told is NaN. NULL: not told, also of stopped trials that have f */
+    const double *answers;       /* directional oracle, COMPLETE: [zo_step_n_probes], finite, of a loss to be minimized. Else NULL */
 } zo_told;
 
 typedef struct zo_solver {
@@ -98,6 +102,8 @@ typedef struct zo_solver {
     size_t n_opts, opts_bytes;   /* opts_bytes: the options struct's size */
     size_t state_bytes;          /* zeroed block handed to init as self */
     size_t (*memo_bytes)(const zo_problem *p);  /* NULL: 0 */
+    /* Directional solvers: how their steps read. p->n is not set yet. Errors as of init. Others: NULL. */
+    zo_status (*plan)(const zo_problem *p, const void *opts, zo_step_plan *out, zo_error *err);
     /* Refuse what it can't do beyond traits (ZO_EUNSUPPORTED), allocate. opts: filled by zo_opts_read; p and opts outlive the state.
      * A refused option's pointer is /{name}; without pointer it is the solver as a whole. */
     zo_status (*init)(void *self, const zo_problem *p, const void *opts, zo_rng *rng, zo_error *err);
@@ -119,6 +125,10 @@ const zo_solver *zo_solver_find(const char *name); /* NULL if unknown */
 size_t zo_solver_nearest(const char *name, size_t k, const zo_solver **nearest);
 /* Refuse a problem the solver's traits don't cover: ZO_EUNSUPPORTED, pointer /solver/name, message names solver and feature. */
 zo_status zo_solver_accepts(const zo_solver *s, const zo_problem *p, zo_error *err);
+
+/* The plan of a directional solver with these options; the problem's n becomes zo_step_words of it. Refuses as zo_solver_run_new does. */
+zo_status zo_solver_plan(const zo_solver *s, const zo_problem *p, const zo_named *options, size_t n_options, zo_step_plan *out,
+                         zo_error *err);
 
 /* A running solver: definition + options + state in one handle (heap). The engine and auto use this, tests too. The problem is
  * copied, what it points to must outlive the run. Whatever zo_solver_accepts refuses is refused here as well. */

@@ -38,7 +38,8 @@ typedef struct zo_study_spec {   /* all pointers lent; zo_study_new copies what 
     const zo_objective_spec *objectives; size_t n_objectives;   /* >= 1 */
     const zo_constraint_spec *constraints; size_t n_constraints;
     const char *const *metrics; size_t n_metrics;               /* stored only */
-    uint32_t oracle;             /* one ZO_ORACLE_ bit; VALUE, STEPS or GRADIENT (a real-valued, unconditional space) for now */
+    uint32_t oracle;             /* one ZO_ORACLE_ bit; VALUE, STEPS, GRADIENT (a real-valued, unconditional space) or DIRECTIONAL for now */
+    const zo_directional *directional; /* DIRECTIONAL: its vector; the space is then empty. Else NULL */
     zo_noise noise;
     unsigned parallelism;        /* >= 1 */
     zo_budget budget;
@@ -67,7 +68,8 @@ bool zo_trial_may_move(zo_trial_state from, zo_trial_state to);
 
 typedef struct zo_report { uint64_t step; const double *values; /* [n_values], NaN: absent */ bool stop; int64_t at_ms; } zo_report;
 /* A view of one trial, lent until the next command on the study. Values are in the client's sign, in the order
- * objectives, constraints, metrics (n_values in all), NaN where absent. Strings are NULL where absent. */
+ * objectives, constraints, metrics, NaN where absent; a directional study's go on with the answers of the step's probes
+ * (n_values in all, n_named without those). Strings are NULL where absent. */
 typedef struct zo_trial {
     uint64_t number;
     zo_trial_state state;
@@ -75,7 +77,7 @@ typedef struct zo_trial {
     unsigned attempt;            /* 1 for the first hand-out; 0 while never handed out */
     bool has_values, feasible;   /* feasible: computed, on complete trials */
     bool withdrawn;              /* a queued trial that was deleted; not listed */
-    const double *v;             /* [n_dims] natural vector */
+    const double *v;             /* [n_dims] natural vector; of a directional study the step's record (step.h) */
     const double *values, *std_errors; /* std_errors NULL if none given */
     const double *gradients;     /* [n_objectives + n_constraints][n_dims] natural units; a row of NaN: not given. NULL: none */
     double cost;                 /* NaN: absent */
@@ -140,7 +142,8 @@ typedef struct zo_tell_item {
     bool by_number; uint64_t number;     /* else a point the client brings: v */
     const double *v;                     /* [n_dims], from zo_space_encode */
     zo_trial_state state;                /* COMPLETE, INFEASIBLE, FAILED, STOPPED, ABANDONED */
-    const double *values;                /* [n_values], NaN absent; COMPLETE needs all objectives and constraints */
+    const double *values;                /* [n_values], NaN absent; COMPLETE needs all objectives and constraints. A directional step needs
+                                          * the answers of its probes instead; its loss follows from them, where they are losses */
     const double *std_errors;            /* [n_values] or NULL */
     const double *gradients;             /* [n_objectives + n_constraints][n_dims] natural units, of the values in the client's sign; a
                                           * row of NaN: absent. NULL: none. COMPLETE needs those of all objectives if the oracle is
@@ -174,8 +177,12 @@ zo_status zo_study_tick(zo_study *s, zo_now now, zo_events *ev, zo_error *err);
 int64_t zo_study_deadline(const zo_study *s);
 
 /* ---- reading (lent until the next command) ---- */
-const zo_space *zo_study_space(const zo_study *s);
+const zo_space *zo_study_space(const zo_study *s);       /* NULL: a directional study has none */
+const zo_steps *zo_study_steps(const zo_study *s);       /* how records read; NULL: not a directional study */
+/* The move that begins the step of this trial, as zo_step_move. */
+size_t zo_study_move(const zo_study *s, uint64_t number, zo_step_term *out);
 size_t zo_study_n_values(const zo_study *s);
+size_t zo_study_n_named(const zo_study *s);              /* the first of them have names, the rest are answers of probes */
 size_t zo_study_n_objectives(const zo_study *s);         /* the first of them are the objectives */
 size_t zo_study_n_constraints(const zo_study *s);        /* and the next of them the constraints */
 uint32_t zo_study_oracle(const zo_study *s);             /* its ZO_ORACLE_ bit */

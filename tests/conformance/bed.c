@@ -48,11 +48,31 @@ static zo_space *open_mixed(uint32_t traits)
     return open_space(params, n);
 }
 
+static bool open_directional(struct bed *b, const zo_solver *s, enum bed_kind kind, size_t n)
+{
+    zo_step_plan plan;
+    zo_error err = {0};
+
+    if (kind != BED_BOX || n == 0)
+        return false;
+    b->groups[0] = (zo_group){"first", 1};
+    b->groups[1] = (zo_group){"rest", n - 1};
+    b->directional = (zo_directional){.dimension = n, .groups = b->groups, .n_groups = n > 1 ? 2 : 1};
+    b->problem.directional = &b->directional;
+    b->problem.budget_trials = 1000; /* there are schedules that need one */
+    if (zo_solver_plan(s, &b->problem, NULL, 0, &plan, &err) != ZO_OK)
+        fail_msg("%s: %s", s->name, err.message);
+    b->problem.n = zo_step_words(&plan);
+    return true;
+}
+
 bool bed_open(struct bed *b, const zo_solver *s, enum bed_kind kind, size_t n, uint64_t seed)
 {
     const zo_param_spec box = {.name = "x", .type = ZO_VECTOR, .size = n, .low = -5, .high = 5};
 
     *b = (struct bed){.problem = {.n_objectives = 1, .oracle = bed_oracle, .parallelism = 1, .seed = seed}};
+    if (bed_oracle == ZO_ORACLE_DIRECTIONAL)
+        return open_directional(b, s, kind, n);
     switch (kind) {
     case BED_BOX:
         break;
@@ -137,11 +157,21 @@ static void *must_alloc(size_t n, size_t bytes)
 
 void life_start(struct life *l, const zo_solver *s, const zo_problem *p)
 {
+    life_start_with(l, s, p, NULL, 0);
+}
+
+void life_start_with(struct life *l, const zo_solver *s, const zo_problem *p, const zo_named *options, size_t n_options)
+{
     zo_error err = {0};
 
-    *l = (struct life){.problem = p, .best = INFINITY};
-    if (zo_solver_run_new(s, p, NULL, 0, &l->run, &err) != ZO_OK)
+    *l = (struct life){.problem = p, .best = INFINITY, .is_directional = p->directional != NULL};
+    if (zo_solver_run_new(s, p, options, n_options, &l->run, &err) != ZO_OK)
         fail_msg("%s: %s", s->name, err.message);
+    if (l->is_directional) {
+        assert_int_equal(zo_solver_plan(s, p, options, n_options, &l->plan, &err), ZO_OK);
+        assert_int_equal(zo_step_words(&l->plan), p->n);
+        client_open(&l->client, p->seed, p->directional, &l->plan);
+    }
     l->memo_bytes = zo_solver_run_memo_bytes(l->run);
     l->x = must_alloc(SCRIPT_MAX * p->n, sizeof *l->x);
     l->memo = must_alloc(SCRIPT_MAX, l->memo_bytes);
@@ -150,8 +180,10 @@ void life_start(struct life *l, const zo_solver *s, const zo_problem *p)
 
 void life_forget_records(struct life *l)
 {
-    for (size_t i = 0; i < l->n_told; i++)
+    for (size_t i = 0; i < l->n_told; i++) {
         free(l->told[i].x);
+        free(l->told[i].answers);
+    }
     l->n_told = l->n_asked = 0;
 }
 
@@ -159,6 +191,8 @@ void life_end(struct life *l)
 {
     zo_solver_run_free(l->run);
     life_forget_records(l);
+    if (l->is_directional)
+        client_close(&l->client);
     free(l->x);
     free(l->memo);
     free(l->asked);
@@ -196,14 +230,32 @@ static zo_status act_ask(struct life *l, void *arg, zo_error *err)
     return zo_solver_run_ask(l->run, p, err);
 }
 
+static void take_record(struct life *l, const double *record)
+{
+    zo_step_term terms[ZO_STEP_DIRECTIONS_MAX];
+
+    assert_true(zo_step_check(&l->plan, record, l->next));
+    client_take(&l->client, record);
+    for (size_t i = 0; i < zo_step_n_probes(&l->plan, record); i++) {
+        const size_t n = zo_step_probe(&l->client.steps, record, i, terms);
+        assert_true(n <= l->plan.n_directions);
+        for (size_t k = 0; k < n; k++)
+            assert_true(isfinite(terms[k].scale) && terms[k].seed < UINT64_C(1) << 53);
+    }
+}
+
 static bool step_ask(struct life *l, uint64_t fault)
 {
+    if (l->is_directional && l->n_running > 0)
+        return false; /* the engine's rule, not the solver's */
     const size_t n = l->problem->n, at = l->n_running;
     zo_proposal p = {
         .number = l->next, .x = l->x + at * n, .memo = l->memo_bytes ? l->memo + at * l->memo_bytes : NULL};
     const bool struck = armed(fault, act_ask, l, &p);
 
-    for (size_t i = 0; i < n && p.verdict == ZO_ASK_OK; i++)
+    if (p.verdict == ZO_ASK_OK && l->is_directional)
+        take_record(l, p.x);
+    for (size_t i = 0; i < n && p.verdict == ZO_ASK_OK && !l->is_directional; i++)
         assert_true(p.x[i] >= 0 && p.x[i] <= 1);
     if (p.verdict == ZO_ASK_OK) {
         memcpy(l->asked + l->n_asked * n, p.x, n * sizeof *p.x);
@@ -230,6 +282,34 @@ static void differentiate(size_t n, const double *x, double *df, double *dg)
     df[n] = 1;
     dg[0] = -1;
     dg[2 * n - 1] = 1;
+}
+
+/* Losses of the bed, or its derivatives. */
+static double client_value(const void *arg, size_t n, const double *x, const double *z)
+{
+    double sum = 0;
+
+    (void)arg;
+    if (z == NULL)
+        return bed_value(n, x);
+    for (size_t i = 0; i < n; i++)
+        sum += 2 * (x[i] - 0.3 - 0.05 * (double)(i % 3)) * z[i];
+    return sum;
+}
+
+/* x: the record; answers: of its probes. */
+static bool tell_answers(struct life *l, uint64_t number, zo_outcome outcome, const double *x, const double *answers,
+                         uint64_t fault)
+{
+    const bool complete = outcome == ZO_TOLD_COMPLETE;
+    zo_told t = {.number = number, .outcome = outcome, .own = true, .x = x, .answers = complete ? answers : NULL};
+    double loss = 0;
+
+    t.has_values = t.feasible = complete && zo_step_loss(&l->plan, x, answers, &loss);
+    t.f = t.has_values ? &loss : NULL;
+    if (complete && bed_value(l->client.n, l->client.x) < l->best)
+        l->best = bed_value(l->client.n, l->client.x);
+    return armed(fault, act_tell, l, &t);
 }
 
 static bool tell(struct life *l, uint64_t number, zo_outcome outcome, bool has_values, const double *x,
@@ -269,7 +349,7 @@ static bool tell(struct life *l, uint64_t number, zo_outcome outcome, bool has_v
     return struck;
 }
 
-static void note_told(struct life *l, uint64_t number, const struct op *op, const double *x)
+static struct told *note_told(struct life *l, uint64_t number, const struct op *op, const double *x)
 {
     struct told *t = &l->told[l->n_told++];
 
@@ -278,6 +358,17 @@ static void note_told(struct life *l, uint64_t number, const struct op *op, cons
                        .has_values = op->has_values,
                        .x = must_alloc(l->problem->n, sizeof *x)};
     memcpy(t->x, x, l->problem->n * sizeof *x);
+    return t;
+}
+
+static bool step_tell_record(struct life *l, const struct op *op, uint64_t fault)
+{
+    struct told *t = note_told(l, l->running[0], op, l->x);
+
+    t->answers = must_alloc(CLIENT_ANSWERS_MAX, sizeof *t->answers);
+    client_answer(&l->client, t->x, client_value, NULL, t->answers);
+    l->n_running = 0;
+    return tell_answers(l, t->number, t->outcome, t->x, t->answers, fault);
 }
 
 /* The engine tells the point as decoded, so levels come back as their cells' centres. */
@@ -299,6 +390,8 @@ static bool step_tell(struct life *l, const struct op *op, uint64_t fault)
 
     if (l->n_running == 0)
         return false;
+    if (l->is_directional)
+        return step_tell_record(l, op, fault);
     const size_t at = op->pick % l->n_running, last = l->n_running - 1;
     double *x = l->x + at * n;
     unsigned char *memo = l->memo + at * l->memo_bytes;
@@ -314,6 +407,8 @@ static bool step_tell(struct life *l, const struct op *op, uint64_t fault)
 
 static bool step_bring(struct life *l, const struct op *op, uint64_t fault)
 {
+    if (l->is_directional)
+        return false; /* steps are the solver's own */
     const size_t n = l->problem->n;
     double *x = must_alloc(n, sizeof *x);
     zo_portable1 g = zo_portable1_make(op->pick);
@@ -346,8 +441,22 @@ void life_play(struct life *l, const struct script *s, size_t from, size_t to)
         life_step(l, &s->ops[i], 0);
 }
 
+/* x has moved by the steps of the old life, also by those that came to nothing: the solver is told of them all. */
+static void retell_records(struct life *to, const struct life *l)
+{
+    for (size_t i = 0; i < l->client.n_records; i++)
+        client_take(&to->client, l->client.records[i]);
+    for (size_t i = 0; i < l->n_told; i++)
+        tell_answers(to, l->told[i].number, l->told[i].outcome, l->told[i].x, l->told[i].answers, 0);
+    to->next = l->next;
+}
+
 void life_retell(struct life *to, const struct life *l)
 {
+    if (l->is_directional) {
+        retell_records(to, l);
+        return;
+    }
     for (uint64_t number = 0; number < l->next; number++)
         for (size_t i = 0; i < l->n_told; i++)
             if (l->told[i].number == number && l->told[i].outcome != ZO_TOLD_ABANDONED)

@@ -1,14 +1,18 @@
 /* A test bed for any solver: problems, and a life, which plays the engine's part: it asks, keeps memos, tells, brings
  * points of its own, and writes down every answer. What it does is a script fixed beforehand, so two lives can be
- * compared bit for bit. */
+ * compared bit for bit.
+ *
+ * Directional solvers play the same scripts by the engine's rules for them: one trial at a time, no outside points; n
+ * is the dimension of the client's vector, which the life holds, and candidates are records. */
 #ifndef ZO_TESTS_BED_H
 #define ZO_TESTS_BED_H
 
+#include "step_client.h"
 #include "zeroth/solver.h"
 
 /* ---- problems ---- */
 enum bed_kind {
-    BED_BOX,         /* a vector of n reals */
+    BED_BOX,         /* a vector of n reals; of directional solvers, n > 0 entries in two groups */
     BED_MIXED,       /* what the solver's traits allow of log, int, stepped, ordinal, bool, categorical and conditional
                         parameters */
     BED_CONSTRAINED, /* a box and two outcome constraints */
@@ -17,8 +21,10 @@ enum bed_kind {
 struct bed {
     zo_space *space; /* NULL without dimensions */
     zo_problem problem;
+    zo_group groups[2]; /* directional, with the next */
+    zo_directional directional;
 };
-/* What the problems' clients answer, one ZO_ORACLE_ bit: VALUE, or GRADIENT with the true derivatives. */
+/* What the problems' clients answer, one ZO_ORACLE_ bit: VALUE, GRADIENT with the true derivatives, or DIRECTIONAL. */
 extern uint32_t bed_oracle;
 /* False if the solver's traits don't allow the kind, or the oracle does not. */
 bool bed_open(struct bed *b, const zo_solver *s, enum bed_kind kind, size_t n, uint64_t seed);
@@ -48,6 +54,7 @@ struct told {
     zo_outcome outcome;
     bool has_values;
     double *x;
+    double *answers; /* directional: [CLIENT_ANSWERS_MAX] */
 };
 struct life {
     const zo_problem *problem;
@@ -64,8 +71,12 @@ struct life {
     double *asked; /* [SCRIPT_MAX][n] every answer */
     zo_verdict verdicts[SCRIPT_MAX];
     double best; /* value of objective 0 so far */
+    bool is_directional;
+    zo_step_plan plan;
+    struct step_client client;
 };
 void life_start(struct life *l, const zo_solver *s, const zo_problem *p);
+void life_start_with(struct life *l, const zo_solver *s, const zo_problem *p, const zo_named *options, size_t n_options);
 void life_end(struct life *l);
 /* One step. fault > 0: its fault-th allocation fails, the step then must say ZO_ENOMEM and is done again. True if the
  * fault struck. */
@@ -81,7 +92,7 @@ void life_forget_records(struct life *l);
 /* Same verdicts and candidates in every bit, from the given answer on. */
 bool life_same(const struct life *a, const struct life *b, size_t from);
 
-/* Objective 0 of the bed at x: a sphere around (0.3, 0.35, 0.4, 0.3 ...). */
+/* Objective 0 of the bed at x (directional: at the client's x, which starts at 0): a sphere around (0.3, 0.35, 0.4, 0.3 ...). */
 double bed_value(size_t n, const double *x);
 
 #endif

@@ -24,7 +24,7 @@ void equal_seeds_give_equal_asks(void **state)
         life_start(&b, subject, &bed.problem);
         life_play(&a, &script, 0, script.n);
         life_play(&b, &script, 0, script.n);
-        assert_true(a.n_asked > 50);
+        assert_true(a.n_asked > (a.is_directional ? 25 : 50)); /* one at a time: fewer */
         assert_true(life_same(&a, &b, 0));
         life_end(&a);
         life_end(&b);

@@ -124,9 +124,7 @@ static void every_choice_of_an_option_runs(void **state)
             struct life l;
             if (o->type == ZO_OPT_TYPE_ENUM)
                 option.value = (zo_scalar){.kind = ZO_STRING, .string = o->choices[c]};
-            life_start(&l, subject, &bed.problem);
-            zo_solver_run_free(l.run);
-            assert_int_equal(zo_solver_run_new(subject, &bed.problem, &option, 1, &l.run, NULL), ZO_OK);
+            life_start_with(&l, subject, &bed.problem, &option, 1);
             life_play(&l, &script, 0, script.n);
             life_end(&l);
         }
@@ -168,7 +166,7 @@ static void play_dimension(size_t n, size_t n_asks)
     script_mixed(&script, n_asks, 22);
     life_play(&l, &script, 0, script.n);
     for (size_t i = 0; i < l.n_asked && n > 0; i++)
-        assert_true(l.verdicts[i] != ZO_ASK_OK || isfinite(l.asked[i * n]));
+        assert_true(l.verdicts[i] != ZO_ASK_OK || isfinite(l.asked[i * bed.problem.n]));
     assert_true(l.n_told >= (n > 0 ? n_asks : 0) || life_is_over(&l));
     life_end(&l);
     bed_close(&bed);
@@ -230,6 +228,7 @@ static void asks_go_on_or_end_when_every_trial_ends_without_a_value(void **state
         script_serial(&script, 100);
         for (size_t i = 0; i < script.n; i++)
             script.ops[i].outcome = outcomes[k];
+        const size_t n = bed.problem.n;
         life_start(&l, subject, &bed.problem);
         life_play(&l, &script, 0, script.n);
         assert_int_equal(l.verdicts[0], ZO_ASK_OK);
@@ -237,7 +236,7 @@ static void asks_go_on_or_end_when_every_trial_ends_without_a_value(void **state
             const bool ended = l.verdicts[i] != ZO_ASK_OK;
             assert_true(l.verdicts[i] != ZO_ASK_WAIT && (ended || l.verdicts[i - 1] == ZO_ASK_OK));
             assert_true(ended || outcomes[k] == ZO_TOLD_ABANDONED ||
-                        memcmp(l.asked + 2 * i, l.asked + 2 * (i - 1), 2 * sizeof *l.asked) != 0);
+                        memcmp(l.asked + n * i, l.asked + n * (i - 1), n * sizeof *l.asked) != 0);
         }
         life_end(&l);
         bed_close(&bed);
@@ -387,21 +386,71 @@ static void the_sphere_is_descended(void **state)
     assert_true(does_learn || best[SEEDS / 2] >= 0.1 * uniform); /* uniform points can't be that lucky */
 }
 
+/* ---- steps ---- */
+
+static void a_space_or_anything_of_one_is_refused(void **state)
+{
+    struct bed bed;
+    zo_solver_run *run = NULL;
+    zo_error err = {0};
+
+    (void)state;
+    assert_int_equal(subject->oracles, ZO_ORACLE_DIRECTIONAL);
+    assert_non_null(subject->plan);
+    assert_true(bed_open(&bed, subject, BED_BOX, 3, 81));
+    zo_problem others[] = {bed.problem, bed.problem, bed.problem, bed.problem};
+    others[0].oracle = ZO_ORACLE_VALUE;
+    others[1].n_objectives = 2;
+    others[2].n_constraints = 1;
+    others[3].parallelism = 2;
+    for (size_t i = 0; i < ZO_LEN(others); i++) {
+        err = (zo_error){0};
+        assert_int_equal(zo_solver_run_new(subject, &others[i], NULL, 0, &run, &err), ZO_EUNSUPPORTED);
+        assert_string_equal(err.pointer, "/solver/name");
+    }
+    bed_close(&bed);
+}
+
+/* Answers and losses by chance: a step's move is along directions that were probed before, and of each no more than once but by rules
+ * that remember more than one step. */
+static void every_move_is_handed_out_once(void **state)
+{
+    struct script script;
+    struct bed bed;
+    struct life l;
+    size_t n_moves = 0;
+
+    (void)state;
+    assert_true(bed_open(&bed, subject, BED_BOX, 3, 91));
+    script_mixed(&script, 300, 92);
+    life_start(&l, subject, &bed.problem);
+    life_play(&l, &script, 0, script.n);
+    const size_t n = l.client.n_records;
+    for (size_t i = 0; i < n; i++) {
+        const double *r = l.client.records[i];
+        if (r[ZO_STEP_SCALE] == 0)
+            continue;
+        n_moves++;
+        assert_true(r[ZO_STEP_SOURCE] < (double)i);
+        for (size_t j = 0; j < i; j++)
+            assert_true(l.client.records[j][ZO_STEP_SCALE] == 0 || l.client.records[j][ZO_STEP_SOURCE] != r[ZO_STEP_SOURCE]);
+    }
+    assert_true(n_moves > n / 5);
+    life_end(&l);
+    bed_close(&bed);
+}
+
 int main(int argc, char **argv)
 {
+    /* What of a study's life concerns any solver. */
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_definition_is_complete),
         cmocka_unit_test(every_default_is_in_range_and_inside_the_struct),
         cmocka_unit_test(a_bad_option_gives_its_pointer),
         cmocka_unit_test(every_choice_of_an_option_runs),
-        cmocka_unit_test(nothing_to_search_is_no_trouble),
         cmocka_unit_test(one_dimension_works),
         cmocka_unit_test(a_thousand_dimensions_work_or_are_refused_by_the_limit),
-        cmocka_unit_test(mixed_spaces_constraints_and_objectives_work_if_declared),
         cmocka_unit_test(asks_go_on_or_end_when_every_trial_ends_without_a_value),
-        cmocka_unit_test(tells_come_in_any_order),
-        cmocka_unit_test(outside_points_are_taken_before_the_first_ask_and_between_any_two),
-        cmocka_unit_test(many_asks_without_a_tell_are_answered_if_declared),
         cmocka_unit_test(the_sphere_is_descended),
         cmocka_unit_test(equal_seeds_give_equal_asks),
         cmocka_unit_test(another_seed_gives_other_asks_where_chance_has_a_part),
@@ -416,6 +465,19 @@ int main(int argc, char **argv)
         cmocka_unit_test(loading_without_memory_fails_and_may_be_repeated),
         cmocka_unit_test(asks_are_those_of_the_version),
     };
+    /* What only a study with a space has: nothing to search, several kinds of it, several trials at once, outside points. */
+    static const struct CMUnitTest tests_of_spaces[] = {
+        cmocka_unit_test(nothing_to_search_is_no_trouble),
+        cmocka_unit_test(mixed_spaces_constraints_and_objectives_work_if_declared),
+        cmocka_unit_test(tells_come_in_any_order),
+        cmocka_unit_test(outside_points_are_taken_before_the_first_ask_and_between_any_two),
+        cmocka_unit_test(many_asks_without_a_tell_are_answered_if_declared),
+    };
+    /* What only a directional one has. */
+    static const struct CMUnitTest tests_of_steps[] = {
+        cmocka_unit_test(a_space_or_anything_of_one_is_refused),
+        cmocka_unit_test(every_move_is_handed_out_once),
+    };
 
     const bool gradients = argc == 3 && strcmp(argv[2], "gradient") == 0;
 
@@ -423,9 +485,12 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s SOLVER (one of the registry) [gradient]\n", argv[0]);
         return 2;
     }
+    const bool directional = !(subject->oracles & (ZO_ORACLE_VALUE | ZO_ORACLE_GRADIENT));
     if (gradients && (~subject->oracles & (ZO_ORACLE_VALUE | ZO_ORACLE_GRADIENT)))
         return SKIPPED;
     if (gradients || !(subject->oracles & ZO_ORACLE_VALUE))
-        bed_oracle = ZO_ORACLE_GRADIENT;
-    return cmocka_run_group_tests_name(argv[1], tests, NULL, NULL);
+        bed_oracle = directional ? ZO_ORACLE_DIRECTIONAL : ZO_ORACLE_GRADIENT;
+    const int failed = cmocka_run_group_tests_name(argv[1], tests, NULL, NULL);
+    return failed + (directional ? cmocka_run_group_tests_name("steps", tests_of_steps, NULL, NULL)
+                                 : cmocka_run_group_tests_name("spaces", tests_of_spaces, NULL, NULL));
 }

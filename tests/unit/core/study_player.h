@@ -20,6 +20,7 @@ enum fx_kind {
     FX_MEDIAN,     /* reports, judged by the median rule */
     FX_ASHA,       /* reports, judged by asha */
     FX_GRADIENT,   /* reals, a constraint, gradients */
+    FX_STEPS,      /* directional, in groups; a metric; the loss is maximized */
     FX_KINDS
 };
 
@@ -31,6 +32,8 @@ struct fx_spec {
     zo_constraint_spec constraint;
     const char *metric;
     zo_named stop_options[2];
+    zo_group groups[2];
+    zo_directional directional;
 };
 
 /* False if the solver can't be asked for this. */
@@ -39,13 +42,15 @@ static inline bool fx_spec_fill(struct fx_spec *x, const zo_solver *solver, enum
     const bool levels = solver->traits & ZO_TRAIT_LEVELS, categories = solver->traits & ZO_TRAIT_CATEGORY;
     size_t n = 0;
 
+    if ((kind == FX_STEPS) != !!(solver->oracles & ZO_ORACLE_DIRECTIONAL)) /* no solver has both */
+        return false;
     if ((kind == FX_OBJECTIVES && !(solver->traits & ZO_TRAIT_OBJECTIVES)) || (kind == FX_FEW_POINTS && !levels) ||
         ((kind == FX_MEDIAN || kind == FX_ASHA) && !(solver->oracles & ZO_ORACLE_STEPS)) ||
         (kind == FX_GRADIENT && !(solver->oracles & ZO_ORACLE_GRADIENT)))
         return false;
     *x = (struct fx_spec){0};
     x->metric = "seconds";
-    x->objectives[0] = (zo_objective_spec){"loss", kind == FX_MIXED};
+    x->objectives[0] = (zo_objective_spec){"loss", kind == FX_MIXED || kind == FX_STEPS};
     x->objectives[1] = (zo_objective_spec){"size", true};
     x->constraint =
         (zo_constraint_spec){.name = "load", .has_upper = true, .upper = 0.6, .has_lower = true, .lower = 0.1};
@@ -72,7 +77,7 @@ static inline bool fx_spec_fill(struct fx_spec *x, const zo_solver *solver, enum
                               .constraints = &x->constraint,
                               .n_constraints = (kind == FX_MIXED || kind == FX_GRADIENT) && solver->traits & ZO_TRAIT_CONSTRAINTS,
                               .metrics = &x->metric,
-                              .n_metrics = kind == FX_MIXED,
+                              .n_metrics = kind == FX_MIXED || kind == FX_STEPS,
                               .oracle = kind == FX_MEDIAN || kind == FX_ASHA                              ? ZO_ORACLE_STEPS
                                         : kind == FX_GRADIENT || !(solver->oracles & ZO_ORACLE_VALUE) ? ZO_ORACLE_GRADIENT
                                                                                                        : ZO_ORACLE_VALUE,
@@ -87,8 +92,16 @@ static inline bool fx_spec_fill(struct fx_spec *x, const zo_solver *solver, enum
                               .stop_rule = kind == FX_MEDIAN ? "median"
                                            : kind == FX_ASHA ? "asha"
                                                              : NULL,
+                              .directional = kind == FX_STEPS ? &x->directional : NULL,
                               .stop_options = x->stop_options,
                               .n_stop_options = kind == FX_MEDIAN || kind == FX_ASHA};
+    if (kind == FX_STEPS) {
+        x->spec.space = (zo_space_spec){0};
+        x->spec.oracle = ZO_ORACLE_DIRECTIONAL;
+        x->groups[0] = (zo_group){"head", UINT64_C(1) << 40};
+        x->groups[1] = (zo_group){"rest", 3};
+        x->directional = (zo_directional){.dimension = (UINT64_C(1) << 40) + 3, .groups = x->groups, .n_groups = 2};
+    }
     return true;
 }
 
@@ -104,7 +117,7 @@ static inline zo_study *fx_new(const struct fx_spec *x)
 
 /* ---- the player ---- */
 
-enum { FX_STUDIES = 4, FX_BATCH = 64 };
+enum { FX_STUDIES = 4, FX_BATCH = 64, FX_VALUES = 24 };
 struct fx_player {
     zo_study *studies[FX_STUDIES];
     zo_events events[FX_STUDIES];
@@ -226,14 +239,33 @@ static inline uint64_t fx_pick(struct fx_player *p)
 
 struct fx_batch {
     zo_tell_item items[FX_BATCH];
-    double v[FX_BATCH][4], values[FX_BATCH][4], std_errors[FX_BATCH][4], gradients[FX_BATCH][16];
+    double v[FX_BATCH][4], values[FX_BATCH][FX_VALUES], std_errors[FX_BATCH][FX_VALUES], gradients[FX_BATCH][16];
 };
 
 static inline void fx_point(struct fx_player *p, double *v)
 {
     zo_rng rng = zo_rng_make(fx_roll(p, 1 << 30), ZO_PURPOSE_REPAIR, 0);
 
-    zo_space_sample(p->studies[0]->space, &rng, v);
+    if (p->studies[0]->space)
+        zo_space_sample(p->studies[0]->space, &rng, v);
+    else
+        memset(v, 0, 4 * sizeof *v);
+}
+
+/* Of the step that t tells: answers of its probes, or sometimes of one less; no loss but, of derivatives, the client's. */
+static inline void fx_answer(struct fx_player *p, const zo_tell_item *t, double *values)
+{
+    const zo_study *s = p->studies[0];
+    const bool loss = s->plan.derivatives && fx_roll(p, 2);
+    zo_trial trial;
+
+    assert_in_range(s->n_values, 1, FX_VALUES);
+    for (size_t j = loss; j < s->n_values; j += j == 0 ? 2 : 1)
+        values[j] = NAN;
+    if (t->state != ZO_TRIAL_COMPLETE || !t->by_number || !zo_study_trial(s, t->number, &trial))
+        return;
+    for (size_t j = 0; j + !fx_roll(p, 30) < zo_step_n_probes(&s->plan, trial.v); j++)
+        values[s->n_named + j] = fx_value(p);
 }
 
 static inline void fx_tell_item(struct fx_player *p, struct fx_batch *b, size_t i, bool bring)
@@ -253,13 +285,15 @@ static inline void fx_tell_item(struct fx_player *p, struct fx_batch *b, size_t 
                         .worker = fx_roll(p, 7) ? NULL : "w7",
                         .metadata = fx_roll(p, 11) ? NULL : "{\"k\":[1,2,3]}"};
     fx_point(p, b->v[i]);
-    for (size_t j = 0; j < 4; j++) {
+    for (size_t j = 0; j < FX_VALUES; j++) {
         b->values[i][j] = fx_value(p);
         b->std_errors[i][j] = fx_roll(p, 3) ? 0.25 : NAN;
     }
     if (t->state == ZO_TRIAL_COMPLETE || (t->state == ZO_TRIAL_STOPPED && fx_roll(p, 2)))
         t->values = b->values[i];
-    if (t->values && !fx_roll(p, 8))
+    if (p->studies[0]->plan.n_answers)
+        fx_answer(p, t, b->values[i]);
+    else if (t->values && !fx_roll(p, 8))
         t->std_errors = b->std_errors[i];
     for (size_t j = 0; j < p->studies[0]->n_gradients; j++)
         b->gradients[i][j] = fx_value(p) - 0.5;

@@ -4,7 +4,7 @@
 
 #include "fault/fault.h"
 
-static const enum fx_kind kinds[] = {FX_MIXED, FX_OBJECTIVES, FX_FEW_POINTS, FX_MEDIAN, FX_ASHA, FX_GRADIENT};
+static const enum fx_kind kinds[] = {FX_STEPS, FX_MIXED, FX_OBJECTIVES, FX_FEW_POINTS, FX_MEDIAN, FX_ASHA, FX_GRADIENT};
 
 static zo_study *played(const struct fx_spec *x, size_t max_count, size_t n_steps)
 {

@@ -190,6 +190,8 @@ static void for_each_solver(void (*run)(const char *spec))
     size_t n_run = 0;
 
     for (size_t i = 0; i < zo_solver_count(); i++) {
+        if (!(zo_solver_at(i)->oracles & (ZO_ORACLE_VALUE | ZO_ORACLE_GRADIENT)))
+            continue; /* steps have no points to compare: unit.core.study_steps and api.directional */
         spec_for(zo_solver_at(i), spec);
         if (!goes_on(spec))
             continue;
