@@ -84,7 +84,7 @@ static zo_status write_page(zo_offline_cmd *c, zo_ctx *x, zo_error *err)
     p->began = true;
     for (size_t looked = 0; p->next < n && looked < PAGE_TRIALS; looked++, p->next++)
         if (zo_study_trial(x->study, p->next, &t) && !t.withdrawn) {
-            zo_api_trial_write(x->study, &t, ZO_TRIAL_GRADIENTS, &p->text);
+            zo_api_trial_write(x->study, &t, ZO_TRIAL_ORACLE, &p->text);
             zo_json_text(&p->text, "\n", 1);
         }
     p->last = p->next >= n;

@@ -88,6 +88,8 @@ static zo_status find_place(const char *path, const zo_study *s, api_array *a, z
     const bool named = next_token(&path, token), of_point = named && strcmp(token, "params") == 0;
     const size_t n_rows = zo_study_n_objectives(s) + zo_study_n_constraints(s);
 
+    if (zo_study_steps(s))
+        return zo_fail(err, ZO_EINVAL, "", "a directional study has no arrays: it takes numbers only");
     if (!of_point && (!named || strcmp(token, "gradients") != 0))
         return zo_fail(err, ZO_EMALFORMED, "", "an array is params/{parameter} or gradients/{value}/{parameter}");
     a->value = API_POINT;
@@ -227,7 +229,7 @@ void api_out_points(api_out *o, const zo_study *s, const uint64_t *numbers, size
 {
     const zo_space *space = zo_study_space(s);
 
-    for (size_t i = 0; o->c->apart && o->err.code == ZO_OK && i < zo_space_n_params(space); i++)
+    for (size_t i = 0; space && o->c->apart && o->err.code == ZO_OK && i < zo_space_n_params(space); i++)
         if (zo_space_param(space, i)->type == ZO_VECTOR)
             put(s, numbers, n, i, prefix, &o->arrays, &o->err);
 }

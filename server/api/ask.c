@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/steps.h"
 #include "api/study_json.h"
 #include "api/tell.h"
 #include "api/trial_json.h"
@@ -18,8 +19,11 @@ struct ask_in {
     const json_t *lease;
     const char *worker;
     bool resume;
+    uint64_t applied;
 };
+enum { F_APPLIED };
 static const zo_field ask_fields[] = {
+    [F_APPLIED] = {"applied", ZO_F_U64, offsetof(struct ask_in, applied), false, 0, 0},
     {"count", ZO_F_U64, offsetof(struct ask_in, count), false, 1, MAX_COUNT},
     {"lease", ZO_F_ANY, offsetof(struct ask_in, lease), false, 0, 0},
     {"worker", ZO_F_STRING, offsetof(struct ask_in, worker), false, 1, WORKER_BYTES},
@@ -29,21 +33,28 @@ static const zo_field ask_fields[] = {
 /* A reply has a bounded size: of long points it holds fewer than were asked for. */
 static size_t bounded(uint64_t count, const zo_study *s)
 {
-    const size_t fit = MAX_NUMBERS / (zo_space_n_dims(zo_study_space(s)) + 1);
+    const size_t n = zo_study_steps(s) ? 0 : zo_space_n_dims(zo_study_space(s)), fit = MAX_NUMBERS / (n + 1);
 
     return count <= fit ? (size_t)count : fit > 0 ? fit : 1;
 }
 
+struct ask {
+    zo_ask_args args;
+    uint64_t applied; /* directional: steps whose moves the client has */
+};
+
 /* doc NULL: all defaults. Strings are lent by doc. */
-static zo_status read_ask(const json_t *doc, const zo_study *s, zo_ask_args *out, zo_error *err)
+static zo_status read_ask(const json_t *doc, const zo_study *s, struct ask *ask, zo_error *err)
 {
     struct ask_in in = {.count = 1};
+    zo_ask_args *out = &ask->args;
+    uint64_t seen = 0;
     zo_status rc;
 
-    *out = (zo_ask_args){.count = 1};
-    if (!doc)
-        return ZO_OK;
-    if ((rc = zo_json_read(doc, ask_fields, ZO_LEN(ask_fields), &in, NULL, err)) != ZO_OK)
+    *ask = (struct ask){.args.count = 1};
+    if (doc && (rc = zo_json_read(doc, ask_fields, ZO_LEN(ask_fields), &in, &seen, err)) != ZO_OK)
+        return rc;
+    if ((rc = api_applied_check(s, seen >> F_APPLIED & 1, in.applied, err)) != ZO_OK)
         return rc;
     if (in.lease && (rc = api_read_lease(in.lease, &out->lease_ms, err)) != ZO_OK)
         return api_at(err, rc, "lease");
@@ -52,16 +63,31 @@ static zo_status read_ask(const json_t *doc, const zo_study *s, zo_ask_args *out
     out->count = bounded(in.count, s);
     out->worker = in.worker;
     out->resume = in.resume;
+    ask->applied = in.applied;
     return ZO_OK;
 }
 
-static void write_ask(const zo_ask_reply *r, const zo_study *s, const char *prefix, api_out *o)
+static void write_steps(const zo_ask_reply *r, const zo_study *s, uint64_t applied, zo_json *w)
+{
+    zo_trial t;
+
+    zo_json_begin_array(w);
+    for (size_t i = 0; i < r->n; i++)
+        if (zo_study_trial(s, r->numbers[i], &t))
+            zo_api_trial_write_after(s, &t, ZO_TRIAL_ORACLE, applied, w);
+    zo_json_end_array(w);
+}
+
+static void write_ask(const zo_ask_reply *r, const zo_study *s, uint64_t applied, const char *prefix, api_out *o)
 {
     zo_json *w = &o->w;
 
     zo_json_begin_object(w);
     zo_json_key(w, "trials");
-    zo_api_trials_write(s, r->numbers, r->n, o->parts, w);
+    if (zo_study_steps(s))
+        write_steps(r, s, applied, w);
+    else
+        zo_api_trials_write(s, r->numbers, r->n, o->parts, w);
     if (r->reason) {
         zo_json_key_string(w, "state", zo_study_state_name(r->state));
         zo_json_key_string(w, "reason", r->reason);
@@ -78,7 +104,7 @@ static void write_ask(const zo_ask_reply *r, const zo_study *s, const char *pref
 
 static zo_status work_ask(api_cmd *c, zo_ctx *x, zo_error *err)
 {
-    zo_ask_args args;
+    struct ask ask;
     zo_ask_reply reply;
     api_body body;
     api_out o;
@@ -87,8 +113,8 @@ static zo_status work_ask(api_cmd *c, zo_ctx *x, zo_error *err)
     if ((rc = api_body_read(c, &body, err)) != ZO_OK)
         return rc;
     if ((rc = api_body_arrays_below(&body, NULL, err)) == ZO_OK &&
-        (rc = read_ask(body.doc, x->study, &args, err)) == ZO_OK)
-        rc = zo_study_ask(x->study, &args, x->now, x->events, x->scratch, &reply, err);
+        (rc = read_ask(body.doc, x->study, &ask, err)) == ZO_OK)
+        rc = zo_study_ask(x->study, &ask.args, x->now, x->events, x->scratch, &reply, err);
     api_body_fini(&body);
     if (rc != ZO_OK)
         return rc;
@@ -97,7 +123,7 @@ static zo_status work_ask(api_cmd *c, zo_ctx *x, zo_error *err)
         return ZO_OK;
     }
     api_out_init(&o, c);
-    write_ask(&reply, x->study, "", &o);
+    write_ask(&reply, x->study, ask.applied, "", &o);
     api_out_reply(&o, 200);
     return ZO_OK;
 }
@@ -164,7 +190,7 @@ static zo_status exchange(const api_body *body, zo_ctx *x, api_out *o, zo_error 
 {
     struct exchange_in in = {0};
     api_results results = {0};
-    zo_ask_args args;
+    struct ask ask;
     zo_ask_reply reply;
     zo_status rc;
 
@@ -177,7 +203,7 @@ static zo_status exchange(const api_body *body, zo_ctx *x, api_out *o, zo_error 
     if (in.tell &&
         (rc = api_results_read(in.tell, &body->arrays, "tell/", x->study, x->scratch, &results, err)) != ZO_OK)
         return api_at(err, rc, "tell");
-    if (in.ask && (rc = read_ask(in.ask, x->study, &args, err)) != ZO_OK)
+    if (in.ask && (rc = read_ask(in.ask, x->study, &ask, err)) != ZO_OK)
         return api_at(err, rc, "ask");
     if (in.tell && (rc = api_results_apply(&results, x, err)) != ZO_OK)
         return api_at(err, rc, "tell");
@@ -187,10 +213,10 @@ static zo_status exchange(const api_body *body, zo_ctx *x, api_out *o, zo_error 
         api_results_write(&results, x->study, "tell/", o);
     }
     if (in.ask) {
-        if ((rc = zo_study_ask(x->study, &args, x->now, x->events, x->scratch, &reply, err)) != ZO_OK)
+        if ((rc = zo_study_ask(x->study, &ask.args, x->now, x->events, x->scratch, &reply, err)) != ZO_OK)
             return api_at(err, rc, "ask");
         zo_json_key(&o->w, "ask");
-        write_ask(&reply, x->study, "ask/", o);
+        write_ask(&reply, x->study, ask.applied, "ask/", o);
     }
     zo_json_end_object(&o->w);
     return ZO_OK;

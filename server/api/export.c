@@ -22,7 +22,7 @@ struct form {
 
 static void put_json_line(const zo_study *s, const zo_trial *t, zo_json *w)
 {
-    zo_api_trial_write(s, t, ZO_TRIAL_GRADIENTS, w);
+    zo_api_trial_write(s, t, ZO_TRIAL_ORACLE, w);
     zo_json_text(w, "\n", 1);
 }
 
@@ -112,10 +112,10 @@ static void put_column(zo_json *w, const char *prefix, const char *name)
 static void put_csv_head(const zo_study *s, zo_json *w)
 {
     const zo_space *space = zo_study_space(s);
-    const size_t n_values = zo_study_n_values(s);
+    const size_t n_values = zo_study_n_named(s);
 
     zo_json_textf(w, "number,state");
-    for (size_t i = 0; i < zo_space_n_params(space); i++)
+    for (size_t i = 0; space && i < zo_space_n_params(space); i++)
         put_column(w, "params", zo_space_param(space, i)->name);
     for (size_t i = 0; i < n_values; i++)
         put_column(w, "values", zo_study_value_name(s, i));
@@ -127,11 +127,11 @@ static void put_csv_head(const zo_study *s, zo_json *w)
 static void put_csv_line(const zo_study *s, const zo_trial *t, zo_json *w)
 {
     const zo_space *space = zo_study_space(s);
-    const size_t n_values = zo_study_n_values(s);
+    const size_t n_values = zo_study_n_named(s);
     zo_scalar x;
 
     zo_json_textf(w, "%llu,%s", (unsigned long long)t->number, zo_trial_state_name(t->state));
-    for (size_t i = 0; i < zo_space_n_params(space); i++) {
+    for (size_t i = 0; space && i < zo_space_n_params(space); i++) {
         if (!zo_space_get(space, t->v, i, &x))
             x = (zo_scalar){.kind = ZO_NULL};
         put_next_scalar(w, &x);

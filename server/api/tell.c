@@ -7,6 +7,7 @@
 #include <string.h>
 #include "api/gradients.h"
 #include "api/handlers.h"
+#include "api/steps.h"
 #include "api/trial_json.h"
 #include "codec/jsonread.h"
 #include "codec/params.h"
@@ -16,13 +17,13 @@ enum { MAX_RESULTS = 10000, REASON_BYTES = 1024, WORKER_BYTES = 128 };
 
 struct result_in {
     uint64_t number;
-    const json_t *params, *values, *value, *gradients, *std_error, *metadata, *ignored;
+    const json_t *params, *values, *value, *gradients, *probes, *std_error, *metadata, *ignored;
     double cost;
     const char *state, *reason, *worker;
     int64_t created_ms, finished_ms;
 };
 #define IN(member) offsetof(struct result_in, member)
-enum { F_NUMBER, F_PARAMS, F_STATE, F_VALUES, F_VALUE, F_GRADIENTS, F_STDERR, F_COST, F_REASON, F_WORKER, F_METADATA };
+enum { F_NUMBER, F_PARAMS, F_STATE, F_VALUES, F_VALUE, F_GRADIENTS, F_PROBES, F_STDERR, F_COST, F_REASON, F_WORKER, F_METADATA };
 /* clang-format off */
 #define RESULT_FIELDS(number_name)                                              \
     [F_NUMBER] = {number_name, ZO_F_U64, IN(number), false, 0, 0},              \
@@ -31,6 +32,7 @@ enum { F_NUMBER, F_PARAMS, F_STATE, F_VALUES, F_VALUE, F_GRADIENTS, F_STDERR, F_
     [F_VALUES] = {"values", ZO_F_OBJECT, IN(values), false, 0, 0},              \
     [F_VALUE] = {"value", ZO_F_ANY, IN(value), false, 0, 0},                    \
     [F_GRADIENTS] = {"gradients", ZO_F_OBJECT, IN(gradients), false, 0, 0},    \
+    [F_PROBES] = {"probes", ZO_F_ARRAY, IN(probes), false, 0, 0},               \
     [F_STDERR] = {"stderr", ZO_F_ANY, IN(std_error), false, 0, 0},              \
     [F_COST] = {"cost", ZO_F_F64, IN(cost), false, 0, DBL_MAX},                 \
     [F_REASON] = {"reason", ZO_F_STRING, IN(reason), false, 0, REASON_BYTES},   \
@@ -89,12 +91,14 @@ zo_status api_point_read(const json_t *params, const api_arrays *arrays, size_t 
                          const double **out, zo_error *err)
 {
     const zo_space *space = zo_study_space(s);
-    double *v = zo_arena_array(arena, zo_space_n_dims(space), sizeof *v);
     zo_named *named = NULL;
+    double *v;
     size_t n = 0;
     zo_status rc;
 
-    if (!v)
+    if (!space)
+        return zo_fail(err, ZO_EUNSUPPORTED, "", "a directional study has no points: its steps are those that it asks for");
+    if (!(v = zo_arena_array(arena, zo_space_n_dims(space), sizeof *v)))
         return zo_fail_nomem(err);
     if ((params && (rc = zo_params_read(params, arena, &named, &n, err)) != ZO_OK) ||
         (arrays && (rc = add_arrays(arrays, row, s, arena, &named, &n, err)) != ZO_OK) ||
@@ -221,6 +225,8 @@ static zo_status read_common(const struct result_in *in, const api_arrays *array
         return rc;
     if ((rc = api_gradients_read(in->gradients, gradients, row, s, arena, &t->gradients, err)) != ZO_OK)
         return api_at(err, rc, "gradients");
+    if (in->probes && (rc = api_probes_read(in->probes, s, arena, &t->values, err)) != ZO_OK)
+        return api_at(err, rc, "probes");
     if (in->std_error && (rc = read_std_errors(in->std_error, s, arena, &t->std_errors, err)) != ZO_OK)
         return api_at(err, rc, "stderr");
     if (in->metadata && (rc = zo_spec_decode_metadata(in->metadata, arena, &t->metadata, err)) != ZO_OK)
@@ -264,6 +270,8 @@ zo_status api_line_read(const json_t *doc, const zo_study *s, zo_arena *arena, z
 
     if ((rc = zo_json_read(doc, line_fields, ZO_LEN(line_fields), &in, &seen, err)) != ZO_OK)
         return rc;
+    if (zo_study_steps(s))
+        return zo_fail(err, ZO_EUNSUPPORTED, "", "steps of a directional study can't be imported: its vector is with its client");
     if (!in.params)
         return zo_fail(err, ZO_EMALFORMED, "/params", "this field is missing");
     if ((rc = read_state(in.state, &t.state, skip_out, err)) != ZO_OK || *skip_out)

@@ -4,13 +4,14 @@
 #include <math.h>
 #include <string.h>
 #include "api/gradients.h"
+#include "api/steps.h"
 #include "codec/params.h"
 
 enum { REPORTS_SHOWN = 1000 };
 
 void zo_api_values_write(const zo_study *s, const double *values, zo_json *w)
 {
-    const size_t n = zo_study_n_values(s);
+    const size_t n = zo_study_n_named(s);
 
     zo_json_begin_object(w);
     for (size_t i = 0; i < n; i++)
@@ -21,7 +22,7 @@ void zo_api_values_write(const zo_study *s, const double *values, zo_json *w)
 
 static bool any_value(const zo_study *s, const double *values)
 {
-    const size_t n = values ? zo_study_n_values(s) : 0;
+    const size_t n = values ? zo_study_n_named(s) : 0;
 
     for (size_t i = 0; i < n; i++)
         if (!isnan(values[i]))
@@ -48,13 +49,30 @@ static void put_reports(const zo_study *s, const zo_trial *t, zo_json *w)
     zo_json_end_array(w);
 }
 
+static void put_point(const zo_study *s, const zo_trial *t, unsigned parts, zo_json *w)
+{
+    if (zo_study_steps(s)) {
+        api_step_number_write(t, w);
+        return;
+    }
+    zo_json_key(w, "params");
+    zo_params_write(zo_study_space(s), t->v, !(parts & ZO_TRIAL_NO_VECTORS), w);
+}
+
 void zo_api_trial_write(const zo_study *s, const zo_trial *t, unsigned parts, zo_json *w)
+{
+    zo_api_trial_write_after(s, t, parts, t->number, w);
+}
+
+void zo_api_trial_write_after(const zo_study *s, const zo_trial *t, unsigned parts, uint64_t applied, zo_json *w)
 {
     zo_json_begin_object(w);
     zo_json_key_u64(w, "number", t->number);
     zo_json_key_string(w, "state", zo_trial_state_name(t->state));
-    zo_json_key(w, "params");
-    zo_params_write(zo_study_space(s), t->v, !(parts & ZO_TRIAL_NO_VECTORS), w);
+    if (parts & ZO_TRIAL_ORACLE && zo_study_steps(s))
+        api_step_write(s, t, applied, w);
+    else
+        put_point(s, t, parts, w);
     if (any_value(s, t->values)) {
         zo_json_key(w, "values");
         zo_api_values_write(s, t->values, w);
@@ -63,7 +81,7 @@ void zo_api_trial_write(const zo_study *s, const zo_trial *t, unsigned parts, zo
         zo_json_key(w, "stderr");
         zo_api_values_write(s, t->std_errors, w);
     }
-    if (parts & ZO_TRIAL_GRADIENTS && t->gradients) {
+    if (parts & ZO_TRIAL_ORACLE && t->gradients) {
         zo_json_key(w, "gradients");
         api_gradients_write(s, t, w);
     }
@@ -115,8 +133,7 @@ void zo_api_best_write(const zo_study *s, unsigned parts, zo_json *w)
     }
     zo_json_begin_object(w);
     zo_json_key_u64(w, "number", t.number);
-    zo_json_key(w, "params");
-    zo_params_write(zo_study_space(s), t.v, !(parts & ZO_TRIAL_NO_VECTORS), w);
+    put_point(s, &t, parts, w);
     zo_json_key(w, "values");
     zo_api_values_write(s, t.values, w);
     zo_json_end_object(w);

@@ -137,6 +137,7 @@ zo_status api_trial_enqueue(zo_req *req, zo_error *err)
 struct trial_cmd {
     api_cmd c;
     uint64_t number;
+    uint64_t applied; /* UINT64_MAX: not given */
 };
 
 static uint64_t number_of(const api_cmd *c)
@@ -167,21 +168,39 @@ static zo_status find(const zo_ctx *x, uint64_t number, zo_trial *out, zo_error 
 
 static zo_status work_get(api_cmd *c, zo_ctx *x, zo_error *err)
 {
+    uint64_t applied = ((const struct trial_cmd *)(const void *)c)->applied;
     zo_trial t;
     zo_json w;
     zo_status rc;
 
     if ((rc = find(x, number_of(c), &t, err)) != ZO_OK)
         return rc;
+    if (applied != UINT64_MAX && (!zo_study_steps(x->study) || applied > t.number + 1))
+        return zo_fail(err, ZO_EINVAL, "", "query parameter applied is a step of a directional study, none after the trial's own");
+    if (applied == UINT64_MAX)
+        applied = t.number; /* the step's own move */
     zo_json_init(&w);
-    zo_api_trial_write(x->study, &t, ZO_TRIAL_REPORTS | ZO_TRIAL_GRADIENTS, &w);
+    zo_api_trial_write_after(x->study, &t, ZO_TRIAL_REPORTS | ZO_TRIAL_ORACLE, applied, &w);
     api_reply(c, 200, &w);
     return ZO_OK;
 }
 
 zo_status api_trial_get(zo_req *req, zo_error *err)
 {
-    return submit_trial(req, work_get, err);
+    static const char *const allowed[] = {"applied"};
+    struct trial_cmd *q;
+    zo_status rc;
+
+    if (!api_accepts(req, api_json_type, NULL))
+        return ZO_OK;
+    if ((rc = api_begin(req, sizeof *q, work_get, allowed, ZO_LEN(allowed), &q, err)) != ZO_OK ||
+        (rc = api_path_number(req, &q->number, err)) != ZO_OK)
+        return rc;
+    q->applied = UINT64_MAX;
+    if ((rc = api_query_u64(req, "applied", 0, ZO_JSON_INTEGER_MAX, &q->applied, err)) != ZO_OK)
+        return rc;
+    api_submit_study(&q->c);
+    return ZO_OK;
 }
 
 static zo_status work_withdraw(api_cmd *c, zo_ctx *x, zo_error *err)

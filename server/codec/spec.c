@@ -86,7 +86,7 @@ static const zo_field spec_fields[] = {
     {"name", ZO_F_ANY, IN(name), false, 0, 0},
     {"title", ZO_F_ANY, IN(title), false, 0, 0},
     {"metadata", ZO_F_ANY, IN(metadata), false, 0, 0},
-    {"space", ZO_F_ARRAY, IN(space), true, 0, 0},
+    {"space", ZO_F_ARRAY, IN(space), false, 0, 0}, /* see read_space */
     {"linear_constraints", ZO_F_ARRAY, IN(linear), false, 0, 0},
     {"objectives", ZO_F_ARRAY, IN(objectives), false, 1, MAX_OBJECTIVES},
     {"constraints", ZO_F_ARRAY, IN(constraints), false, 0, MAX_CONSTRAINTS},
@@ -263,24 +263,51 @@ static zo_status read_metrics(const json_t *list, zo_arena *arena, zo_study_spec
     return ZO_OK;
 }
 
-static zo_status read_oracle(const json_t *v, zo_study_spec *s, zo_error *err)
+static zo_status read_oracle(const json_t *v, zo_arena *arena, zo_study_spec *s, zo_error *err)
 {
     static const zo_field fields[] = {{"type", ZO_F_STRING, 0, true, 0, 0}};
-    const char *type = NULL;
+    const bool is_object = json_is_object(v);
+    const char *type;
     unsigned word;
     zo_status rc;
 
-    if (json_is_object(v)) {
-        if ((rc = zo_json_read(v, fields, 1, &type, NULL, err)) != ZO_OK)
-            return rc;
-    } else if ((rc = zo_json_get_string(v, &type, err)) != ZO_OK) {
-        return rc;
-    }
-    if ((rc = spec_word(type, oracle_words, &word, err)) != ZO_OK)
-        return rc;
+    if (is_object && !json_object_get(v, "type"))
+        return zo_json_read(v, fields, 1, &type, NULL, err); /* says what is missing */
+    if ((rc = zo_json_get_string(is_object ? json_object_get(v, "type") : v, &type, err)) != ZO_OK ||
+        (rc = spec_word(type, oracle_words, &word, err)) != ZO_OK)
+        return is_object ? at(err, rc, "type") : rc;
     s->oracle = 1u << word;
-    if (s->oracle != ZO_ORACLE_VALUE && s->oracle != ZO_ORACLE_STEPS && s->oracle != ZO_ORACLE_GRADIENT)
-        return zo_fail(err, ZO_EUNSUPPORTED, "", "this daemon knows the oracles value, steps and gradient, not yet %s", type);
+    switch (s->oracle) {
+    case ZO_ORACLE_VALUE:
+    case ZO_ORACLE_STEPS:
+    case ZO_ORACLE_GRADIENT:
+        return is_object ? zo_json_read(v, fields, 1, &type, NULL, err) : ZO_OK;
+    case ZO_ORACLE_DIRECTIONAL:
+        s->solver = "zo-sgd"; /* unless one is named */
+        return spec_decode_directional(v, arena, &s->directional, err);
+    default:
+        return zo_fail(err, ZO_EUNSUPPORTED, "", "this daemon knows the oracles value, steps, gradient and directional, not yet %s", type);
+    }
+}
+
+/* A directional study has no space, all others have one. */
+static zo_status read_space(const struct spec_in *in, zo_arena *arena, zo_study_spec *s, zo_error *err)
+{
+    const bool directional = s->oracle == ZO_ORACLE_DIRECTIONAL;
+    zo_status rc;
+
+    if (directional && in->space)
+        return zo_fail(err, ZO_EINVAL, "/space", "a directional study has no space: its vector is the client's");
+    if (directional && in->linear)
+        return zo_fail(err, ZO_EINVAL, "/linear_constraints", "a directional study has no parameters to constrain");
+    if (directional)
+        return ZO_OK;
+    if (!in->space)
+        return zo_fail(err, ZO_EMALFORMED, "/space", "this field is missing");
+    if ((rc = spec_decode_params(in->space, arena, &s->space, err)) != ZO_OK)
+        return at(err, rc, "space");
+    if (in->linear && (rc = spec_decode_linear(in->linear, arena, &s->space, err)) != ZO_OK)
+        return at(err, rc, "linear_constraints");
     return ZO_OK;
 }
 
@@ -391,18 +418,16 @@ zo_status zo_spec_decode(const json_t *doc, zo_arena *arena, zo_spec *out, zo_er
     s->retries = (unsigned)in.retries;
     if ((rc = read_labels(&in, arena, &spec, err)) != ZO_OK)
         return rc;
-    if ((rc = spec_decode_params(in.space, arena, &s->space, err)) != ZO_OK)
-        return at(err, rc, "space");
-    if (in.linear && (rc = spec_decode_linear(in.linear, arena, &s->space, err)) != ZO_OK)
-        return at(err, rc, "linear_constraints");
+    if (in.oracle && (rc = read_oracle(in.oracle, arena, s, err)) != ZO_OK)
+        return at(err, rc, "oracle");
+    if ((rc = read_space(&in, arena, s, err)) != ZO_OK)
+        return rc;
     if ((rc = read_objectives(in.objectives, arena, s, err)) != ZO_OK)
         return at(err, rc, "objectives");
     if ((rc = read_constraints(in.constraints, arena, s, err)) != ZO_OK)
         return at(err, rc, "constraints");
     if ((rc = read_metrics(in.metrics, arena, s, err)) != ZO_OK)
         return at(err, rc, "metrics");
-    if (in.oracle && (rc = read_oracle(in.oracle, s, err)) != ZO_OK)
-        return at(err, rc, "oracle");
     if ((rc = read_words(&in, s, err)) != ZO_OK)
         return rc;
     if (in.budget && (rc = zo_spec_decode_budget(in.budget, false, &s->budget, err)) != ZO_OK)

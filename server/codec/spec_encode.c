@@ -202,12 +202,14 @@ void zo_spec_encode_members(const zo_spec *spec, zo_json *w)
     static const char *const expiry[] = {"retry", "fail", "abandon"};
 
     zo_json_key_u64(w, "seed", s->seed);
-    put_space(&s->space, w);
+    if (!s->directional)
+        put_space(&s->space, w);
     put_values(s, w);
-    zo_json_key_string(w, "oracle",
-                       s->oracle == ZO_ORACLE_GRADIENT ? "gradient"
-                       : s->oracle == ZO_ORACLE_STEPS  ? "steps"
-                                                       : "value");
+    zo_json_key(w, "oracle");
+    if (s->directional)
+        spec_encode_directional(s->directional, w);
+    else
+        zo_json_string(w, s->oracle == ZO_ORACLE_GRADIENT ? "gradient" : s->oracle == ZO_ORACLE_STEPS ? "steps" : "value");
     zo_json_key_string(w, "noise", noise[s->noise]);
     zo_json_key_u64(w, "parallelism", s->parallelism);
     zo_json_key(w, "lease");

@@ -1,4 +1,4 @@
-/* What spec.c and spec_space.c share. */
+/* What the files of the spec share. */
 #ifndef ZO_CODEC_SPEC_PRIVATE_H
 #define ZO_CODEC_SPEC_PRIVATE_H
 
@@ -15,6 +15,10 @@ zo_status spec_decode_params(const json_t *list, zo_arena *arena, zo_space_spec 
 zo_status spec_decode_stopping(const json_t *doc, zo_stopping_spec *out, zo_error *err);
 void spec_encode_stopping(const zo_stopping_spec *s, zo_json *w); /* an object, or null without rules */
 zo_status spec_decode_linear(const json_t *list, zo_arena *arena, zo_space_spec *out, zo_error *err);
+
+/* {"type": "directional", "dimension": ..., "groups": [...], "generator": "portable-1"} */
+zo_status spec_decode_directional(const json_t *v, zo_arena *arena, const zo_directional **out, zo_error *err);
+void spec_encode_directional(const zo_directional *d, zo_json *w);
 
 extern const char *const spec_type_words[], *const spec_scale_words[], *const spec_relation_words[];
 
