@@ -20,7 +20,9 @@ static const char usage[] = "usage: bench_solvers --solver NAME[,OPTION=VALUE]..
                             "  --noise WORD        auto, none or expected: what the solver is told\n"
                             "  --seed S            1 by default\n"
                             "  --jobs J            processes, 1 by default\n"
-                            "  --csv FILE          one line a run and target\n";
+                            "  --csv FILE          one line a run and target\n"
+                            "  --cpu FILE          one line a solver and dimension\n"
+                            "  --list              the solvers there are\n";
 
 static _Noreturn void die(const char *what, const char *which)
 {
@@ -149,10 +151,17 @@ static zo_noise noise(const char *text)
     die("no such noise", text);
 }
 
+static _Noreturn void list_solvers(void)
+{
+    for (size_t i = 0; zo_solver_at(i) != NULL; i++)
+        puts(zo_solver_at(i)->name);
+    exit(0);
+}
+
 struct command {
     struct bed_campaign campaign;
     unsigned speedup; /* 0: not asked for */
-    const char *csv;
+    const char *csv, *cpu;
 };
 
 static void read_command(struct command *k, int argc, char **argv)
@@ -171,7 +180,9 @@ static void read_command(struct command *k, int argc, char **argv)
         NOISE,
         SEED,
         JOBS,
-        CSV
+        CSV,
+        CPU,
+        LIST
     };
     static const struct option options[] = {{"solver", 1, NULL, SOLVER},
                                             {"suite", 1, NULL, SUITE},
@@ -187,6 +198,8 @@ static void read_command(struct command *k, int argc, char **argv)
                                             {"seed", 1, NULL, SEED},
                                             {"jobs", 1, NULL, JOBS},
                                             {"csv", 1, NULL, CSV},
+                                            {"cpu", 1, NULL, CPU},
+                                            {"list", 0, NULL, LIST},
                                             {NULL, 0, NULL, 0}};
     struct bed_campaign *c = &k->campaign;
     const char *functions = NULL, *dims = "2,5,10,20";
@@ -249,6 +262,11 @@ static void read_command(struct command *k, int argc, char **argv)
         case CSV:
             k->csv = optarg;
             break;
+        case CPU:
+            k->cpu = optarg;
+            break;
+        case LIST:
+            list_solvers();
         default:
             die("bad option", argv[optind - 1]);
         }
@@ -266,11 +284,14 @@ static void read_command(struct command *k, int argc, char **argv)
         read_dims(c, dims);
 }
 
+void openblas_set_num_threads(int n); /* OpenBLAS declares it in its own cblas.h only */
+
 int main(int argc, char **argv)
 {
     struct command k = {0};
     struct bed_table table = {0}, many = {0};
 
+    openblas_set_num_threads(1); /* as in the daemon: other numbers of threads give other bits */
     read_command(&k, argc, argv);
     const struct bed_campaign *c = &k.campaign;
     struct bed_campaign alone = *c;
@@ -295,6 +316,8 @@ int main(int argc, char **argv)
     bed_print_ends(c, &table);
     if (k.csv != NULL && !bed_write_csv(k.csv, c, &table))
         die("can't write", k.csv);
+    if (k.cpu != NULL && !bed_write_cpu(k.cpu, c, &table))
+        die("can't write", k.cpu);
     bed_table_free(&table);
     bed_table_free(&many);
     for (size_t s = 0; s < c->n_solvers; s++)

@@ -55,6 +55,7 @@ static void run_entry(const struct bed_campaign *c, struct bed_entry *e, struct 
         e->n_targets = p.n_targets;
         e->f_best = p.f_best;
         bed_drive(&setup, &p, (uint64_t)c->budget * p.unit, &e->result, cpu);
+        e->trace = p.trace;
     } else {
         e->result.end = BED_FAILED;
         snprintf(e->result.message, sizeof e->result.message, "no such problem");

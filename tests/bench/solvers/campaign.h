@@ -33,7 +33,8 @@ struct bed_entry {
     size_t solver;
     unsigned f, instance, slots;
     size_t n, unit, n_targets;
-    double f_best; /* least value known; the result may be below only where the suite's is not proved */
+    uint64_t trace; /* of the problem, at the end */
+    double f_best;  /* least value known; the result may be below only where the suite's is not proved */
     struct bed_result result;
 };
 struct bed_table {

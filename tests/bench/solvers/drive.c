@@ -10,7 +10,7 @@ enum { ASKS_PER_EVALUATION = 4 }; /* so that a run whose workers are all lost co
 struct flight {
     uint64_t number;
     bool own;
-    double *u; /* [n] decoded and encoded again */
+    double *v, *u; /* [n] as handed out; encoded again, as it is told */
     void *memo;
     double us; /* that its ask took */
 };
@@ -23,7 +23,7 @@ struct drive {
     zo_problem problem;
     zo_solver_run *run;
     uint64_t next;            /* trial */
-    double *x0, *v, *g;       /* [n], [n], [n_constraints] */
+    double *x0, *g;           /* [n], [n_constraints] */
     struct flight *flights;   /* [2 slots] */
     size_t n_flights, n_lost; /* the lost ones of the round before come first */
     void *reals, *memos;
@@ -96,15 +96,15 @@ static bool open_memory(struct drive *d)
 
     d->memo_bytes = (zo_solver_run_memo_bytes(d->run) + 63) / 64 * 64;
     d->flights = zo_calloc(n_flights, sizeof *d->flights);
-    d->reals = zo_calloc(n_flights * n + n + d->p->n_constraints, sizeof(double));
+    d->reals = zo_calloc(2 * n_flights * n + d->p->n_constraints, sizeof(double));
     d->memos = zo_memalign64(n_flights * d->memo_bytes + 64);
     if (d->flights == NULL || d->reals == NULL || d->memos == NULL)
         return false;
-    d->v = d->reals;
-    d->g = d->v + n;
-    double *u = d->g + d->p->n_constraints;
+    d->g = d->reals;
+    double *u = d->g + d->p->n_constraints, *v = u + n_flights * n;
     for (size_t i = 0; i < n_flights; i++)
-        d->flights[i] = (struct flight){.u = u + i * n, .memo = (unsigned char *)d->memos + i * d->memo_bytes};
+        d->flights[i] =
+            (struct flight){.u = u + i * n, .v = v + i * n, .memo = (unsigned char *)d->memos + i * d->memo_bytes};
     return true;
 }
 
@@ -182,8 +182,11 @@ static bool ask(struct drive *d)
             fail(d, "ask", &(zo_error){.message = "outside the unit cube"});
             return false;
         }
-    zo_space_from_unit(d->space, t->u, d->v);
-    zo_space_to_unit(d->space, d->v, t->u);
+    if (t->own)
+        zo_space_from_unit(d->space, t->u, t->v);
+    else
+        memcpy(t->v, d->p->x0, d->p->n * sizeof *t->v);
+    zo_space_to_unit(d->space, t->v, t->u);
     d->next++;
     d->n_flights++;
     return true;
@@ -208,8 +211,7 @@ static void evaluate(struct drive *d, const struct flight *t)
 {
     struct bed_answer a = {.g = d->g};
 
-    zo_space_from_unit(d->space, t->u, d->v);
-    bed_problem_eval(d->p, d->problem.seed, t->number, d->v, &a);
+    bed_problem_eval(d->p, d->problem.seed, t->number, t->v, &a);
     bed_note(d->r, d->p, &a);
     a.f += 0.0; /* no negative zero, as the engine has it */
     if (isfinite(a.f))

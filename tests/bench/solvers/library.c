@@ -32,6 +32,12 @@ unsigned bed_library_budget(const char *suite, unsigned i)
     return bed_suite_find(suite)->budgets[i];
 }
 
+/* What a solver is told about noise. */
+const char *bed_library_noise(const char *suite)
+{
+    return bed_suite_find(suite)->noise == ZO_NOISE_EXPECTED ? "expected" : "auto";
+}
+
 /* NULL: there is no such problem. */
 struct bed_problem *bed_library_open(const char *suite, unsigned f, unsigned instance, size_t n)
 {
@@ -79,6 +85,11 @@ bool bed_library_box(const struct bed_problem *p, double *low, double *high, dou
         x0[i] = p->x0 != NULL ? p->x0[i] : NAN;
     }
     return p->x0 != NULL;
+}
+
+uint64_t bed_library_trace(const struct bed_problem *p)
+{
+    return p->trace;
 }
 
 uint64_t bed_library_seed(uint64_t seed, const struct bed_problem *p)

@@ -189,22 +189,38 @@ void bed_print_speedup(const struct bed_campaign *c, const struct bed_table *one
         }
 }
 
+bool bed_write_cpu(const char *path, const struct bed_campaign *c, const struct bed_table *t)
+{
+    FILE *out = fopen(path, "w");
+
+    if (out == NULL)
+        return false;
+    fprintf(out, "solver,suite,n,cpu_mean_us,cpu_median_us,cpu_p99_us\n");
+    for (size_t s = 0; s < c->n_solvers; s++)
+        for (size_t d = 0; d < n_blocks(c); d++) {
+            const struct cpu_times *cpu = &t->cpu[s * n_blocks(c) + d];
+            fprintf(out, "%s,%s,%zu,%.3f,%.3f,%.3f\n", c->solvers[s].label, c->suite->name,
+                    c->n_dims > 0 ? c->dims[d] : 0, cpu_mean(cpu), cpu_quantile(cpu, 0.5), cpu_quantile(cpu, 0.99));
+        }
+    return fclose(out) == 0;
+}
+
 bool bed_write_csv(const char *path, const struct bed_campaign *c, const struct bed_table *t)
 {
     FILE *out = fopen(path, "w");
 
     if (out == NULL)
         return false;
-    fprintf(out, "solver,suite,f,n,instance,seed,slots,unit,target,evals,rounds,best\n");
+    fprintf(out, "solver,suite,f,n,instance,seed,slots,unit,target,evals,rounds,best,trace\n");
     for (size_t k = 0; k < t->n_entries; k++) {
         const struct bed_entry *e = &t->entries[k];
         char best[32] = "";
         if (e->result.feasible)
             snprintf(best, sizeof best, "%.17g", e->result.best);
         for (size_t i = 0; i < e->n_targets; i++)
-            fprintf(out, "%s,%s,%u,%zu,%u,%" PRIu64 ",%u,%zu,%zu,%" PRIu32 ",%" PRIu32 ",%s\n",
+            fprintf(out, "%s,%s,%u,%zu,%u,%" PRIu64 ",%u,%zu,%zu,%" PRIu32 ",%" PRIu32 ",%s,%016" PRIx64 "\n",
                     c->solvers[e->solver].label, c->suite->name, e->f, e->n, e->instance, c->seed, e->slots, e->unit, i,
-                    e->result.hit_evals[i], e->result.hit_rounds[i], best);
+                    e->result.hit_evals[i], e->result.hit_rounds[i], best, e->trace);
     }
     return fclose(out) == 0;
 }

@@ -20,6 +20,8 @@ void bed_print_cpu(const struct bed_campaign *c, const struct bed_table *t);
 void bed_print_ends(const struct bed_campaign *c, const struct bed_table *t);
 /* Geometric mean over (problem, target both reach) of evaluations one at a time over rounds of many. */
 void bed_print_speedup(const struct bed_campaign *c, const struct bed_table *one, const struct bed_table *many);
+/* One line a (solver, dimension). */
+bool bed_write_cpu(const char *path, const struct bed_campaign *c, const struct bed_table *t);
 /* One line a (run, target). */
 bool bed_write_csv(const char *path, const struct bed_campaign *c, const struct bed_table *t);
 

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+static const uint64_t TRACE_BASIS = UINT64_C(0xcbf29ce484222325);
+
 static const struct bed_suite *const suites[] = {&bed_suite_bbob, &bed_suite_constrained, &bed_suite_more_wild,
                                                  &bed_suite_noisy};
 
@@ -27,6 +29,7 @@ bool bed_problem_open(struct bed_problem *p, const struct bed_suite *suite, unsi
         p->low[i] = -5;
         p->high[i] = 5;
     }
+    p->trace = TRACE_BASIS;
     return suite->open(p);
 }
 
@@ -37,12 +40,23 @@ void bed_problem_close(struct bed_problem *p)
     p->low = p->high = NULL;
 }
 
+/* FNV-1a */
+static uint64_t digest(uint64_t h, const double *v, size_t n)
+{
+    const unsigned char *byte = (const unsigned char *)v;
+
+    for (size_t i = 0; i < n * sizeof *v; i++)
+        h = (h ^ byte[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
 void bed_problem_eval(struct bed_problem *p, uint64_t run_seed, uint64_t trial, const double *x, struct bed_answer *a)
 {
     /* A purpose that solvers are not handed streams of. */
     zo_rng rng = zo_rng_make(run_seed, ZO_PURPOSE_REPAIR, trial);
 
     p->suite->eval(p, &rng, x, a);
+    p->trace = digest(digest(digest(p->trace, x, p->n), &a->f, 1), a->g, p->n_constraints);
 }
 
 uint64_t bed_seed(uint64_t seed, const struct bed_problem *p)

@@ -22,6 +22,7 @@ struct bed_problem {
     double f_best;      /* the least value known, most often proved */
     size_t n_targets;
     double target[BED_MAX_TARGETS]; /* values of f to reach, hardest last */
+    uint64_t trace; /* digest of all points evaluated so far and of what was told of them, in their order */
     void *state;
 };
 struct bed_suite {

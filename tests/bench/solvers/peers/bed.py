@@ -1,4 +1,5 @@
 """The bed's problems for drivers in Python: loads the shared library, scores runs as the C program does, writes the same CSV file."""
+import argparse
 import csv
 import ctypes
 import math
@@ -7,7 +8,8 @@ import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 BUILD = pathlib.Path(os.environ.get("ZEROTH_BUILD", ROOT / "build/release"))
-COLUMNS = ("solver", "suite", "f", "n", "instance", "seed", "slots", "unit", "target", "evals", "rounds", "best")
+COLUMNS = ("solver", "suite", "f", "n", "instance", "seed", "slots", "unit", "target", "evals", "rounds", "best", "trace")
+CPU_COLUMNS = ("solver", "suite", "n", "cpu_mean_us", "cpu_median_us", "cpu_p99_us")
 c_doubles = ctypes.POINTER(ctypes.c_double)
 
 
@@ -19,6 +21,7 @@ def load():
         ("budget", unsigned, (text, unsigned)), ("open", handle, (text, unsigned, unsigned, size)), ("close", None, (handle,)),
         ("n_constraints", size, (handle,)), ("unit", size, (handle,)), ("targets", size, (handle, c_doubles)),
         ("box", ctypes.c_bool, (handle, c_doubles, c_doubles, c_doubles)), ("seed", ctypes.c_uint64, (ctypes.c_uint64, handle)),
+        ("noise", text, (text,)), ("trace", ctypes.c_uint64, (handle,)),
         ("eval", ctypes.c_bool, (handle, ctypes.c_uint64, ctypes.c_uint64, c_doubles, c_doubles)),
     ):
         function = getattr(lib, f"bed_library_{name}")
@@ -90,9 +93,33 @@ class Problem:
         return [a + (b - a) * (0.1 + 0.8 * rng.random()) for a, b in zip(self.low, self.high)]
 
     def rows(self, solver, seed, slots=1):
+        """Of the CSV file; before close."""
+        trace = LIB.bed_library_trace(self.handle)
         for k, (evals, rounds) in enumerate(self.hits):
             yield (solver, self.suite, self.f, self.n, self.instance, seed, slots, self.unit, k, evals, rounds,
-                   f"{self.best:.17g}" if self.feasible else "")
+                   f"{self.best:.17g}" if self.feasible else "", f"{trace:016x}")
+
+
+def arguments(description):
+    """The options that all drivers share."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", default="bbob")
+    parser.add_argument("--dims", default="2,5,10,20")
+    parser.add_argument("--functions")
+    parser.add_argument("--instances", default="101-105")
+    parser.add_argument("--budget", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--csv", required=True)
+    return parser
+
+
+def blocks(a):
+    """[(n or 0 where problems have their own, [(f, instance)])], in the order of the C program"""
+    wanted = sorted(parse_list(a.functions)) if a.functions else functions(a.suite)
+    problems = [(f, i) for f in wanted for i in parse_list(a.instances)]
+    own = LIB.bed_library_n_of(a.suite.encode(), 1) > 0
+    return [(n, problems) for n in ([0] if own else parse_list(a.dims))]
 
 
 def functions(suite):
@@ -108,8 +135,8 @@ def parse_list(text):
     return out
 
 
-def write_csv(path, rows):
+def write_csv(path, rows, columns=COLUMNS):
     with open(path, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(columns)
         writer.writerows(rows)
