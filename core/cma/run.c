@@ -46,8 +46,10 @@ static void set_lambda(cma_run *s, size_t lambda)
 
 static zo_status grow(cma_run *s, size_t lambda, zo_error *err)
 {
-    const zo_status rc = zo_cma_gauss_reserve(&s->gauss, lambda / 2, err);
+    zo_status rc = zo_cma_gauss_reserve(&s->gauss, lambda / 2, err);
 
+    if (rc == ZO_OK && s->config.lagrangian)
+        rc = zo_cma_lagrangian_reserve(&s->lagrangian, lambda, err);
     return rc != ZO_OK ? rc : zo_cma_generation_reserve(&s->gen, lambda, err);
 }
 
@@ -73,6 +75,8 @@ void zo_cma_run_start(cma_run *s, size_t lambda, double sigma)
     zo_cma_generation_clear(&s->gen);
     if (s->config.adapts_population)
         zo_cma_psa_start(&s->psa, lambda, s->lambda_cap);
+    if (s->config.lagrangian)
+        zo_cma_lagrangian_start(&s->lagrangian);
     set_lambda(s, wanted_lambda(s));
     zo_cma_stops_start(&s->stops, lambda, s->gauss.m);
     zo_cma_bounds_start(&s->bounds, s->gauss.n, lambda);
@@ -128,6 +132,7 @@ zo_status zo_cma_run_init(cma_run *s, const zo_problem *p, const cma_config *con
         (rc = zo_cma_bounds_init(&s->bounds, s->dims.is_real, n, err)) != ZO_OK ||
         (rc = zo_cma_stops_init(&s->stops, n, 4, err)) != ZO_OK ||
         (config->adapts_population && (rc = zo_cma_psa_init(&s->psa, n, err)) != ZO_OK) ||
+        (config->lagrangian && (rc = zo_cma_lagrangian_init(&s->lagrangian, n, p->n_constraints, err)) != ZO_OK) ||
         (rc = grow(s, zo_cma_large(&s->restarts), err)) != ZO_OK)
         return rc;
     s->gauss.new_paths = config->adapts_population;
@@ -145,6 +150,7 @@ void zo_cma_run_fini(cma_run *s)
     zo_free(s->chosen);
     zo_cma_gauss_fini(&s->gauss);
     zo_cma_psa_fini(&s->psa);
+    zo_cma_lagrangian_fini(&s->lagrangian);
     zo_cma_levels_fini(&s->levels);
     zo_cma_choices_fini(&s->choices);
     zo_cma_generation_fini(&s->gen);
@@ -230,6 +236,8 @@ static size_t rank(cma_run *s)
     cma_generation *q = &s->gen;
     size_t n_valued = 0;
 
+    if (s->config.lagrangian)
+        zo_cma_lagrangian_merit(&s->lagrangian, q);
     zo_cma_generation_rank(q, &s->gauss, 0);
     q->n_f = 0;
     for (size_t r = 0; r < q->size; r++) {
@@ -240,6 +248,8 @@ static size_t rank(cma_run *s)
     const double cost = zo_cma_bounds_penalty(&s->bounds, q, &s->gauss, s->params.lambda);
     if (cost > 0)
         zo_cma_generation_rank(q, &s->gauss, cost);
+    if (s->config.lagrangian)
+        zo_cma_lagrangian_follow(&s->lagrangian, q);
     return n_valued;
 }
 
@@ -299,6 +309,8 @@ static cma_stop judge(cma_run *s)
     learn(s);
     const cma_stop stop = zo_cma_stops_check(&s->stops, &s->gauss, s->gen.f, s->gen.n_f, s->params.lambda,
                                              s->dims.is_real, s->dims.share);
+    if (s->config.lagrangian) /* few points are feasible, and values change with the multipliers */
+        return stop == CMA_STOP_TOLFUN || stop == CMA_STOP_TOLFUNHIST || stop == CMA_STOP_FLAT ? CMA_GO_ON : stop;
     if (s->stops.n_flat == 1)
         s->gauss.sigma *= 1.5;
     return stop;
@@ -407,6 +419,8 @@ void zo_cma_run_visit(cma_run *s, zo_visit *v)
     zo_cma_gauss_visit(&s->gauss, v);
     if (s->config.adapts_population)
         zo_cma_psa_visit(&s->psa, v);
+    if (s->config.lagrangian)
+        zo_cma_lagrangian_visit(&s->lagrangian, v);
     set_directions(s);
     zo_cma_levels_visit(&s->levels, v);
     zo_cma_choices_visit(&s->choices, v);

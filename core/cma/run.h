@@ -8,6 +8,7 @@
 
 #include "cma/bounds.h"
 #include "cma/dims.h"
+#include "cma/lagrangian.h"
 #include "cma/psa.h"
 #include "cma/restarts.h"
 #include "cma/stops.h"
@@ -41,6 +42,7 @@ typedef struct cma_config {
     cma_shape shape;        /* of the covariance */
     bool active;            /* let the worst samples shrink it */
     bool adapts_population; /* psa.h; of a full matrix that is not active */
+    bool lagrangian;        /* lagrangian.h; else the feasible come before the others */
     uint64_t growth;        /* of the population at most; 0: 64 */
     double sigma0;
     uint64_t popsize; /* of the first run; 0: by the dimension and what runs at once */
@@ -66,8 +68,9 @@ typedef struct cma_run {
     cma_stops stops;
     cma_bounds bounds;
     cma_restarts restarts;
-    cma_psa psa;      /* if the population adapts */
-    uint32_t *chosen; /* [n choices] scratch of ask */
+    cma_psa psa;               /* if the population adapts */
+    cma_lagrangian lagrangian; /* if it is wanted */
+    uint32_t *chosen;          /* [n choices] scratch of ask */
     uint64_t run_evals, n_told;
     uint64_t pending, peak;     /* own trials out now; the most since the last close */
     uint64_t n_asked, n_before; /* own asks; outside values before the first of them */
