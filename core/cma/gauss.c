@@ -122,6 +122,11 @@ static void times(const zo_mat *M, const double *x, double *y)
 void zo_cma_gauss_sample(cma_gauss *g, zo_rng *rng, double *v)
 {
     zo_rng_normals(rng, g->n, g->z);
+    zo_cma_gauss_color(g, v);
+}
+
+void zo_cma_gauss_color(cma_gauss *g, double *v)
+{
     switch (g->shape) {
     case CMA_FULL:
         times(&g->T, g->z, g->y);

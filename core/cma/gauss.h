@@ -41,6 +41,7 @@ static inline double zo_cma_variance(const cma_gauss *g, size_t i) /* C_ii */
 double zo_cma_deviation(const cma_gauss *g, size_t i); /* sigma A_i sqrt(C_ii) */
 /* v [n]: one sample. */
 void zo_cma_gauss_sample(cma_gauss *g, zo_rng *rng, double *v);
+void zo_cma_gauss_color(cma_gauss *g, double *v); /* the sample v that the normal numbers g->z [n] make */
 /* y [ld] = (v - m) / (sigma A), zero beyond n. */
 void zo_cma_gauss_step(const cma_gauss *g, const double *v, double *y);
 /* u [ld] = D^-1 B' y, whose length is the Mahalanobis length of y. */

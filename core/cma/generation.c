@@ -59,8 +59,13 @@ static zo_status allocate(cma_generation *q, size_t cap, zo_error *err)
 
 zo_status zo_cma_generation_reserve(cma_generation *q, size_t cap, zo_error *err)
 {
-    cma_generation bigger = {
-        .n = q->n, .ld = q->ld, .n_choices = q->n_choices, .n_g = q->n_g, .size = q->size, .n_foreign = q->n_foreign};
+    cma_generation bigger = {.n = q->n,
+                             .ld = q->ld,
+                             .n_choices = q->n_choices,
+                             .n_g = q->n_g,
+                             .size = q->size,
+                             .n_foreign = q->n_foreign,
+                             .paired = q->paired};
     zo_status rc;
 
     if (cap <= q->cap)
@@ -203,16 +208,33 @@ static void shorten(double *y, double *u, size_t n_dims)
     }
 }
 
+/* Is the sample of rank r the mirror image of one that ranks better? Of steps in Y: y and -y, but for rounding. */
+static bool has_better_half(const cma_generation *q, size_t r)
+{
+    const double *y = q->Y.a + r * q->Y.ld;
+
+    for (size_t k = 0; k < r; k++) {
+        const double *x = q->Y.a + k * q->Y.ld;
+        size_t i = 0;
+        while (i < q->n && fabs(x[i] + y[i]) <= 1e-9 * (fabs(x[i]) + fabs(y[i])))
+            i++;
+        if (i == q->n && q->n > 0)
+            return true;
+    }
+    return false;
+}
+
 void zo_cma_generation_steps(cma_generation *q, const cma_gauss *g, const cma_params *p)
 {
     q->Y.cols = q->U.cols = p->lambda;
     for (size_t r = 0; r < p->lambda; r++)
         zo_cma_gauss_step(g, q->best[r], q->Y.a + r * q->Y.ld);
     zo_cma_gauss_whiten_all(g, &q->Y, &q->U);
-    for (size_t r = 0; r < p->lambda; r++) {
+    for (size_t r = 0, place = 0; r < p->lambda; r++) {
         const cma_point *x = &q->points[q->ranks[r].slot];
         const bool strange = x->foreign || x->stale;
-        q->w[r] = strange ? fmax(0, p->w[r]) : p->w[r];
+        const double w = q->paired && has_better_half(q, r) ? 0 : p->w[place++];
+        q->w[r] = strange ? fmax(0, w) : w;
         if (strange)
             shorten(q->Y.a + r * q->Y.ld, q->U.a + r * q->U.ld, g->n);
     }

@@ -25,6 +25,7 @@ typedef struct cma_rank {
 typedef struct cma_generation {
     size_t n, ld, n_choices, n_g; /* coordinates of the Gaussian; categories; outcome constraints */
     size_t cap, size, n_foreign;
+    bool paired;       /* samples come as m + y and m - y: only the better one of two counts */
     cma_point *points; /* [cap] */
     double *v;         /* [ld x cap] samples */
     uint32_t *chosen;  /* [n_choices x cap] */
@@ -51,8 +52,8 @@ size_t zo_cma_generation_inject(cma_generation *q, const cma_point *p, const dou
 /* Sort by worth, then value plus penalty * off for the feasible, violation, or closeness to the mean for the failed;
  * ties by trial number, so that order of arrival does not matter. */
 void zo_cma_generation_rank(cma_generation *q, const cma_gauss *g, double penalty);
-/* Y, U and w by rank. Points that today's distribution did not draw step no farther than it might, and never have a
- * negative weight. */
+/* Y, U and w by rank, of a pair only the better one weighs anything. Points that today's distribution did not draw step
+ * no farther than it might, and never have a negative weight. */
 void zo_cma_generation_steps(cma_generation *q, const cma_gauss *g, const cma_params *p);
 void zo_cma_generation_clear(cma_generation *q);
 /* Of a population of lambda; when loading, there is room for it. */

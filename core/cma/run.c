@@ -73,6 +73,7 @@ void zo_cma_run_start(cma_run *s, size_t lambda, double sigma)
     zo_cma_levels_start(&s->levels);
     zo_cma_choices_start(&s->choices);
     zo_cma_generation_clear(&s->gen);
+    zo_cma_draws_start(&s->draws);
     if (s->config.adapts_population)
         zo_cma_psa_start(&s->psa, lambda, s->lambda_cap);
     if (s->config.lagrangian)
@@ -131,11 +132,13 @@ zo_status zo_cma_run_init(cma_run *s, const zo_problem *p, const cma_config *con
         (rc = zo_cma_dims_discrete(&s->dims, &s->levels, &s->choices, err)) != ZO_OK ||
         (rc = zo_cma_bounds_init(&s->bounds, s->dims.is_real, n, err)) != ZO_OK ||
         (rc = zo_cma_stops_init(&s->stops, n, 4, err)) != ZO_OK ||
+        (rc = zo_cma_draws_init(&s->draws, config->draws, n, err)) != ZO_OK ||
         (config->adapts_population && (rc = zo_cma_psa_init(&s->psa, n, err)) != ZO_OK) ||
         (config->lagrangian && (rc = zo_cma_lagrangian_init(&s->lagrangian, n, p->n_constraints, err)) != ZO_OK) ||
         (rc = grow(s, zo_cma_large(&s->restarts), err)) != ZO_OK)
         return rc;
     s->gauss.new_paths = config->adapts_population;
+    s->gen.paired = config->draws == CMA_DRAW_MIRRORED;
     s->best = INFINITY;
     zo_cma_run_random_mean(s, rng);
     if (p->x0 != NULL)
@@ -149,6 +152,7 @@ void zo_cma_run_fini(cma_run *s)
     zo_cma_dims_fini(&s->dims);
     zo_free(s->chosen);
     zo_cma_gauss_fini(&s->gauss);
+    zo_cma_draws_fini(&s->draws);
     zo_cma_psa_fini(&s->psa);
     zo_cma_lagrangian_fini(&s->lagrangian);
     zo_cma_levels_fini(&s->levels);
@@ -165,7 +169,12 @@ void zo_cma_run_sample(cma_run *s, zo_rng *rng, cma_memo *memo, double *x)
     const int redraws = s->gauss.n <= REDRAW_DIMS ? REDRAWS : 0;
 
     for (int k = 0; k <= redraws; k++) {
-        zo_cma_gauss_sample(&s->gauss, rng, memo->v);
+        if (k == 0) {
+            zo_cma_draws_next(&s->draws, rng, s->params.lambda, s->gauss.z);
+            zo_cma_gauss_color(&s->gauss, memo->v);
+        } else {
+            zo_cma_gauss_sample(&s->gauss, rng, memo->v);
+        }
         if (zo_cma_is_inside(&s->bounds, memo->v, s->gauss.n))
             break;
     }
@@ -417,6 +426,7 @@ void zo_cma_run_visit(cma_run *s, zo_visit *v)
     zo_cma_bounds_visit(&s->bounds, v);
     zo_cma_restarts_visit(&s->restarts, v);
     zo_cma_gauss_visit(&s->gauss, v);
+    zo_cma_draws_visit(&s->draws, v);
     if (s->config.adapts_population)
         zo_cma_psa_visit(&s->psa, v);
     if (s->config.lagrangian)

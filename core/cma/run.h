@@ -8,6 +8,7 @@
 
 #include "cma/bounds.h"
 #include "cma/dims.h"
+#include "cma/draws.h"
 #include "cma/lagrangian.h"
 #include "cma/psa.h"
 #include "cma/restarts.h"
@@ -44,6 +45,7 @@ typedef struct cma_config {
     bool adapts_population; /* psa.h; of a full matrix that is not active */
     bool lagrangian;        /* lagrangian.h; else the feasible come before the others */
     uint64_t growth;        /* of the population at most; 0: 64 */
+    cma_draw_rule draws;    /* pairs take part with their better half only */
     double sigma0;
     uint64_t popsize; /* of the first run; 0: by the dimension and what runs at once */
     cma_restart_rule restarts;
@@ -67,6 +69,7 @@ typedef struct cma_run {
     cma_generation gen;
     cma_stops stops;
     cma_bounds bounds;
+    cma_draws draws;
     cma_restarts restarts;
     cma_psa psa;               /* if the population adapts */
     cma_lagrangian lagrangian; /* if it is wanted */

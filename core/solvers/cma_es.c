@@ -12,9 +12,10 @@ enum { FULL_DIMS = 300, FULL_DIMS_MAX = 2000 };
 
 typedef enum { COVARIANCE_AUTO, COVARIANCE_FULL, COVARIANCE_DIAGONAL } covariance;
 static const char *const covariances[] = {"auto", "full", "diagonal", NULL};
+static const char *const samplings[] = {"independent", "mirrored", "orthogonal", NULL}; /* as cma_draw_rule */
 
 struct cma_opts {
-    uint32_t covariance, restarts;
+    uint32_t covariance, restarts, sampling;
     double sigma0;
     uint64_t popsize;
     bool active;
@@ -26,6 +27,8 @@ static const zo_opt cma_opt_table[] = {
     CMA_OPT_POPSIZE(struct cma_opts),
     CMA_OPT_RESTARTS(struct cma_opts),
     CMA_OPT_ACTIVE(struct cma_opts),
+    ZO_OPT_ENUM(struct cma_opts, sampling, CMA_DRAW_INDEPENDENT, samplings,
+                "samples one by one, in pairs around the mean of which the better counts, or in orthogonal blocks"),
 };
 
 static zo_status cma_init(void *self, const zo_problem *p, const void *opts, zo_rng *rng, zo_error *err)
@@ -37,6 +40,7 @@ static zo_status cma_init(void *self, const zo_problem *p, const void *opts, zo_
     const cma_config config = {.name = "cma-es",
                                .shape = diagonal ? CMA_DIAGONAL : CMA_FULL,
                                .active = o->active,
+                               .draws = (cma_draw_rule)o->sampling,
                                .sigma0 = o->sigma0,
                                .popsize = o->popsize,
                                .restarts = (cma_restart_rule)o->restarts};
