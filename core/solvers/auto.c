@@ -75,7 +75,9 @@ static size_t first_choices(const zo_problem *p, struct candidate *list)
         list[k++] = (struct candidate){"sobol",
                                        "the space has no more points than the budget has trials: it is covered evenly"};
     } else if (p->oracle == ZO_ORACLE_GRADIENT) {
-        list[k++] = (struct candidate){"quasi-newton", "true gradients make a quasi-Newton method the fastest"};
+        list[k++] = p->n_constraints > 0
+                        ? (struct candidate){"sqp", "outcome constraints with true gradients: quadratic programs"}
+                        : (struct candidate){"quasi-newton", "true gradients make a quasi-Newton method the fastest"};
     } else if (p->n_constraints > 0 && is_continuous(p) && p->noise != ZO_NOISE_EXPECTED && budget <= 1000 * n) {
         list[k++] = (struct candidate){"sqp", "outcome constraints: quadratic programs on differences"};
         list[k++] = (struct candidate){"cobyla", "outcome constraints: linear models of all values"};

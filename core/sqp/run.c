@@ -66,7 +66,7 @@ static void finish(sqp_run *r, sqp_end end)
 
 static void add_stencil(sqp_run *r, const double *x, bool wanted)
 {
-    for (size_t i = 0; i < r->n; i++) {
+    for (size_t i = 0; i < r->n && (wanted || !r->stage.gradients); i++) {
         memcpy(r->trial, x, r->n * sizeof *x);
         r->trial[i] += x[i] + r->o->h > 1 ? -r->o->h : r->o->h;
         if (wanted)
@@ -76,11 +76,37 @@ static void add_stencil(sqp_run *r, const double *x, bool wanted)
     }
 }
 
-static void begin_stencil(sqp_run *r)
+/* Did the client tell all derivatives of the point in slot 0? Then they are in g and J. */
+static bool read_gradients(sqp_run *r)
 {
+    const size_t n = r->n;
+
+    if (!r->stage.gradients)
+        return false;
+    const double *df = zo_stage_df(&r->stage, 0), *dg = zo_stage_dg(&r->stage, 0);
+    for (size_t k = 0; k < r->m * n; k++)
+        if (!isfinite(dg[k]))
+            return false;
+    memcpy(r->g, df, n * sizeof *r->g);
+    for (size_t j = 0; j < r->m; j++)
+        for (size_t i = 0; i < n; i++)
+            r->J[j * n + i] = dg[j * n + i] / r->scale[j];
+    return true;
+}
+
+static void learn(sqp_run *r);
+
+/* Slopes at x, whose answer is in slot 0: told, or by differences. */
+static void begin_slopes(sqp_run *r)
+{
+    const bool told = read_gradients(r);
+
     zo_stage_begin(&r->stage);
     r->phase = SQP_STENCIL;
-    add_stencil(r, r->x, true);
+    if (told)
+        learn(r);
+    else
+        add_stencil(r, r->x, true);
 }
 
 /* Gradients along i from the point in slot i; none where it has no value. */
@@ -294,7 +320,7 @@ static void accept(sqp_run *r)
     if (still || zo_norm2(r->n, r->s) < SHORTEST_STEP)
         finish(r, SQP_CONVERGED);
     else
-        begin_stencil(r);
+        begin_slopes(r);
 }
 
 /* A full step that curved constraints refused: another try toward the linear constraints through the point it reached.
@@ -344,7 +370,7 @@ static void advance_start(sqp_run *r)
         r->scale[j] = 1;
         r->c[j] = zo_stage_g(&r->stage, 0)[j];
     }
-    begin_stencil(r);
+    begin_slopes(r);
 }
 
 static void advance_line(sqp_run *r)

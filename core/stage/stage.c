@@ -12,10 +12,12 @@ static zo_status slots_init(stage_slots *q, const zo_stage *s, zo_error *err)
     q->predicted = zo_calloc(s->cap, sizeof *q->predicted);
     q->g = zo_calloc(s->cap, (s->n_g + 1) * sizeof *q->g);
     q->df = s->gradients ? zo_calloc(s->cap, s->n * sizeof *q->df) : NULL;
+    q->dg = s->gradients ? zo_calloc(s->cap, (s->n_g * s->n + 1) * sizeof *q->dg) : NULL;
     q->label = zo_calloc(s->cap, sizeof *q->label);
     q->state = zo_calloc(s->cap, sizeof *q->state);
     q->ticket = zo_calloc(s->cap, sizeof *q->ticket);
-    return q->x && q->f && q->predicted && q->g && (q->df || !s->gradients) && q->label && q->state && q->ticket
+    return q->x && q->f && q->predicted && q->g && ((q->df && q->dg) || !s->gradients) && q->label && q->state &&
+                   q->ticket
                ? ZO_OK
                : zo_fail_nomem(err);
 }
@@ -27,6 +29,7 @@ static void slots_fini(stage_slots *q)
     zo_free(q->predicted);
     zo_free(q->g);
     zo_free(q->df);
+    zo_free(q->dg);
     zo_free(q->label);
     zo_free(q->state);
     zo_free(q->ticket);
@@ -94,8 +97,10 @@ static void inherit(zo_stage *s, size_t i)
         memcpy(to->x + i * s->n, from->x + k * s->n, s->n * sizeof *to->x);
         if (s->n_g)
             memcpy(to->g + i * s->n_g, from->g + k * s->n_g, s->n_g * sizeof *to->g);
-        if (s->gradients)
+        if (s->gradients) {
             memcpy(to->df + i * s->n, from->df + k * s->n, s->n * sizeof *to->df);
+            memcpy(to->dg + i * s->n_g * s->n, from->dg + k * s->n_g * s->n, s->n_g * s->n * sizeof *to->dg);
+        }
         if (from->state[k] == STAGE_OUT)
             from->state[k] = STAGE_OPEN; /* one slot waits for it: a second one with these bits is asked anew */
         return;
@@ -121,8 +126,10 @@ static size_t add(zo_stage *s, const double *x, uint32_t label, double predicted
     q->f[i] = INFINITY;
     for (size_t j = 0; j < s->n_g; j++)
         q->g[i * s->n_g + j] = INFINITY;
-    if (s->gradients)
-        memset(q->df + i * s->n, 0, s->n * sizeof *q->df); /* equal states save equal bytes */
+    if (s->gradients) { /* equal states save equal bytes */
+        memset(q->df + i * s->n, 0, s->n * sizeof *q->df);
+        memset(q->dg + i * s->n_g * s->n, 0, s->n_g * s->n * sizeof *q->dg);
+    }
     inherit(s, i);
     return i;
 }
@@ -224,8 +231,11 @@ size_t zo_stage_tell(zo_stage *s, const zo_told *t)
     q->f[i] = valued ? t->f[0] : INFINITY;
     for (size_t j = 0; j < s->n_g; j++)
         q->g[i * s->n_g + j] = valued ? t->g[j] : INFINITY;
-    if (s->gradients && valued)
+    if (s->gradients && valued) {
         memcpy(q->df + i * s->n, t->df, s->n * sizeof *q->df);
+        for (size_t k = 0; k < s->n_g * s->n; k++)
+            q->dg[i * s->n_g * s->n + k] = t->dg != NULL ? t->dg[k] : NAN;
+    }
     s->n_left -= i < q->n_wanted;
     return i;
 }
@@ -245,8 +255,10 @@ static void slots_visit(stage_slots *q, const zo_stage *s, const char *prefix, z
     zo_visit_f64(v, "f", q->f, q->size);
     zo_visit_f64(v, "predicted", q->predicted, q->size);
     zo_visit_f64(v, "g", q->g, q->size * s->n_g);
-    if (s->gradients)
+    if (s->gradients) {
         zo_visit_f64(v, "df", q->df, q->size * s->n);
+        zo_visit_f64(v, "dg", q->dg, q->size * s->n_g * s->n);
+    }
     zo_visit_u32(v, "label", q->label, q->size);
     zo_visit_u8(v, "state", q->state, q->size);
     zo_visit_u64(v, "ticket", q->ticket, q->size);

@@ -16,7 +16,7 @@
 typedef enum stage_state {
     STAGE_OPEN,   /* to be handed out */
     STAGE_OUT,    /* at a worker */
-    STAGE_VALUED, /* f, and g and df where there are any */
+    STAGE_VALUED, /* f, and g, df and dg where there are any */
     STAGE_FAILED, /* evaluated without a value: f is +inf */
 } stage_state;
 
@@ -26,6 +26,7 @@ typedef struct stage_slots {
     double *f, *predicted; /* [cap] */
     double *g;             /* [cap][n_g] */
     double *df;            /* [cap][n] of the value, gradient oracle only */
+    double *dg;            /* [cap][n_g][n] of the constraints, gradient oracle only; a row of NaN: not told */
     uint32_t *label;       /* [cap] what the point is for */
     uint8_t *state;        /* [cap] stage_state */
     uint64_t *ticket;      /* [cap] */
@@ -90,6 +91,10 @@ static inline const double *zo_stage_g(const zo_stage *s, size_t slot)
 static inline const double *zo_stage_df(const zo_stage *s, size_t slot)
 {
     return s->now.df + slot * s->n;
+}
+static inline const double *zo_stage_dg(const zo_stage *s, size_t slot)
+{
+    return s->now.dg + slot * s->n_g * s->n;
 }
 
 /* Has t a value to use? */
