@@ -10,63 +10,20 @@
  * Method That Models the Objective and Constraint Functions by Linear Interpolation", Powell, 1994,
  * doi:10.1007/978-94-015-8330-5_4. */
 #include <float.h>
-#include <math.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "cobyla/simplex.h"
-#include "cobyla/step.h"
-#include "constrained/incumbent.h"
-#include "stage/stage.h"
+#include "cobyla/search.h"
 
-#define ALPHA 0.25 /* of rho: the least distance of a vertex from the face opposite to it */
-#define BETA 2.1   /* of rho: the longest edge */
-#define GAMMA 0.5  /* of rho: how far a badly placed vertex moves */
-#define DELTA 1.1  /* of rho: vertices farther than that are dropped first */
-#define HUGE_VALUE 1e100
-#define RESTART_RHO 0.02
-enum { MAX_DIMS = 2000, MAX_TRIES = 6, MAX_BLIND_RUNS = 6, MAX_TURNS = 500, FAILURES_A_DIMENSION = 10 };
-
-typedef enum { RESTARTS_RANDOM, RESTARTS_NONE } restarts;
+enum { MAX_DIMS = 2000, FAILURES_A_DIMENSION = 10 };
 static const char *const restart_rules[] = {"random", "none", NULL};
 
-struct cobyla_opts {
-    double rho_begin, rho_end;
-    uint32_t restarts;
-    bool scale;
-};
 static const zo_opt cobyla_opt_table[] = {
     ZO_OPT_F64(struct cobyla_opts, rho_begin, 0.2, 1e-6, 0.5, "first trust region's radius, in widths of the box"),
     ZO_OPT_F64(struct cobyla_opts, rho_end, 1e-9, 1e-14, 0.1, "last trust region's radius, in widths of the box"),
-    ZO_OPT_ENUM(struct cobyla_opts, restarts, RESTARTS_RANDOM, restart_rules,
+    ZO_OPT_ENUM(struct cobyla_opts, restarts, COBYLA_RESTARTS_RANDOM, restart_rules,
                 "what follows a converged run: random starts anew, first near the best feasible point, none ends"),
     ZO_OPT_BOOL(struct cobyla_opts, scale, true,
                 "divide each constraint by its largest absolute value in the first simplex"),
-};
-
-enum label { LABEL_START, LABEL_SIMPLEX, LABEL_STEP, LABEL_GEOMETRY, LABEL_LAST };
-static const char *const labels[] = {"start", "simplex", "trust-region", "geometry", "last-step"};
-typedef enum { PHASE_NEW, PHASE_SIMPLEX, PHASE_STEP, PHASE_GEOMETRY, PHASE_LAST, PHASE_OVER, PHASE_COUNT } phase;
-
-struct cobyla {
-    const zo_problem *p;
-    struct cobyla_opts o;
-    size_t n, m;
-    zo_stage stage;
-    zo_incumbent best, given; /* of all that was told; at the problem's start point */
-    cobyla_simplex simplex;
-    cobyla_step step;
-    double *scale;              /* [m] constraints are divided by */
-    double *sign;               /* [n] of the first edges */
-    double *d, *other, *shares; /* [n] scratch */
-    double *c;                  /* [m] scratch */
-    uint64_t *target;           /* [n+1] vertex that a slot is for */
-    uint8_t *has;               /* [n+1] vertices that have values */
-    uint8_t *tries;             /* [n] places tried for a vertex */
-    double rho, mu;
-    double rise, relief; /* predicted for the step at a worker: of f, of the violation (down) */
-    uint64_t phase, verdict, run, n_runs_blind;
-    uint64_t is_scaled, after_geometry, n_rebuilt;
 };
 
 /* ---- set-up ---- */
@@ -95,7 +52,7 @@ static zo_status cobyla_init(void *self, const zo_problem *p, const void *opts, 
     s->tries = zo_calloc(n, sizeof *s->tries);
     if (!s->scale || !s->sign || !s->d || !s->other || !s->shares || !s->c || !s->target || !s->has || !s->tries)
         return zo_fail_nomem(err);
-    if ((rc = zo_stage_init(&s->stage, p, n + 1, "cobyla", labels, ZO_LEN(labels), err)) != ZO_OK ||
+    if ((rc = zo_stage_init(&s->stage, p, n + 1, "cobyla", zo_cobyla_labels, COBYLA_LABELS, err)) != ZO_OK ||
         (rc = zo_incumbent_init(&s->best, p, err)) != ZO_OK || (rc = zo_incumbent_init(&s->given, p, err)) != ZO_OK ||
         (rc = zo_cobyla_simplex_init(&s->simplex, n, m, err)) != ZO_OK)
         return rc;
@@ -122,549 +79,6 @@ static void cobyla_fini(void *self)
     zo_free(s->tries);
 }
 
-/* ---- values ---- */
-
-/* Differences and squares of what the models hold stay finite. */
-static double tame(double y)
-{
-    return zo_clip(y, -HUGE_VALUE, HUGE_VALUE);
-}
-
-static void store(struct cobyla *s, size_t j, const double *x, double f, const double *g)
-{
-    for (size_t k = 0; k < s->m; k++)
-        s->c[k] = tame(g[k]) / (s->is_scaled ? s->scale[k] : 1);
-    zo_cobyla_simplex_set(&s->simplex, j, x, tame(f), s->c);
-    s->has[j] = 1;
-}
-
-static double merit(const struct cobyla *s, size_t j)
-{
-    return s->simplex.f[j] + s->mu * s->simplex.v[j];
-}
-
-static void set_scale(struct cobyla *s)
-{
-    cobyla_simplex *x = &s->simplex;
-
-    for (size_t k = 0; k < s->m; k++) {
-        double most = 0;
-        for (size_t j = 0; j <= s->n; j++)
-            most = fmax(most, fabs(x->c[j * s->m + k]));
-        s->scale[k] = s->o.scale && most > 0 ? most : 1;
-        for (size_t j = 0; j <= s->n; j++)
-            x->c[j * s->m + k] /= s->scale[k];
-    }
-    for (size_t j = 0; j <= s->n; j++)
-        zo_cobyla_simplex_set(x, j, zo_cobyla_vertex(x, j), x->f[j], x->c + j * s->m);
-    s->is_scaled = 1;
-}
-
-/* ---- the first simplex ---- */
-
-/* Where vertex j is tried for the tries-th time: along its axis, on the side that has room, then the other, then
- * nearer.
- */
-static void place_vertex(struct cobyla *s, size_t j, double *x)
-{
-    const double *base = zo_cobyla_vertex(&s->simplex, s->n);
-    const double length = s->rho * pow(0.25, s->tries[j] / 2);
-    double step = s->sign[j] * (s->tries[j] % 2 ? -length : length);
-
-    if (base[j] + step < 0 || base[j] + step > 1)
-        step = -step * (s->tries[j] % 2 ? 0.5 : 1);
-    memcpy(x, base, s->n * sizeof *x);
-    x[j] = zo_clip(base[j] + step, 0, 1);
-}
-
-/* Ask what the simplex lacks: one vertex at a time, so that a better one is the base of the next; or all at once. */
-static void ask_simplex(struct cobyla *s)
-{
-    const bool at_once = s->p->parallelism > 1;
-    const double *base = zo_cobyla_vertex(&s->simplex, s->n);
-    size_t slot;
-
-    s->phase = PHASE_SIMPLEX;
-    zo_stage_begin(&s->stage);
-    for (size_t j = 0; j < s->n && (at_once || (s->has[s->n] && s->stage.now.size == 0)); j++) {
-        if (s->has[j])
-            continue;
-        place_vertex(s, j, s->d);
-        slot = zo_stage_add(&s->stage, s->d, LABEL_SIMPLEX, NAN);
-        s->target[slot] = j;
-    }
-    if (!s->has[s->n]) { /* last: the engine may have handed it out on its own */
-        slot = zo_stage_add(&s->stage, base, LABEL_START, NAN);
-        s->target[slot] = s->n;
-    }
-}
-
-static void lack_vertices(struct cobyla *s)
-{
-    memset(s->has, 0, s->n);
-    memset(s->tries, 0, s->n);
-}
-
-/* from: a point whose values are known, or NULL: x's are not. */
-static void start_run(struct cobyla *s, const double *x, const zo_incumbent *from, double rho)
-{
-    zo_rng rng = zo_rng_make(s->p->seed, ZO_PURPOSE_INIT, 2 * s->run + 1);
-
-    s->rho = fmax(rho, s->o.rho_end);
-    s->mu = 0;
-    s->is_scaled = 0;
-    s->n_rebuilt = 0;
-    zo_rng_signs(&rng, s->n, s->sign);
-    lack_vertices(s);
-    s->has[s->n] = 0;
-    memmove(zo_cobyla_vertex(&s->simplex, s->n), x, s->n * sizeof *x);
-    if (from != NULL)
-        store(s, s->n, from->x, from->f, from->g);
-    ask_simplex(s);
-}
-
-/* From where the user says, else from the best point that was told, else from the middle. */
-static void start(struct cobyla *s)
-{
-    if (s->p->x0 != NULL) {
-        start_run(s, s->p->x0, s->given.known ? &s->given : NULL, s->o.rho_begin);
-    } else if (s->best.known && s->best.feasible) {
-        start_run(s, s->best.x, &s->best, s->o.rho_begin);
-    } else {
-        for (size_t i = 0; i < s->n; i++)
-            s->other[i] = 0.5;
-        start_run(s, s->other, NULL, s->o.rho_begin);
-    }
-}
-
-static void end(struct cobyla *s, zo_verdict verdict)
-{
-    s->phase = PHASE_OVER;
-    s->verdict = verdict;
-}
-
-static void start_anywhere(struct cobyla *s)
-{
-    zo_random_start(s->p, 2 * s->run, s->other);
-    start_run(s, s->other, NULL, s->o.rho_begin);
-}
-
-static void end_run(struct cobyla *s)
-{
-    s->run++;
-    s->n_runs_blind = s->best.feasible ? 0 : s->n_runs_blind + 1;
-    if (s->n_runs_blind >= MAX_BLIND_RUNS || (s->o.restarts == RESTARTS_NONE && !s->best.feasible)) {
-        end(s, ZO_ASK_INFEASIBLE);
-    } else if (s->o.restarts == RESTARTS_NONE || s->n == 0) {
-        end(s, ZO_ASK_DONE);
-    } else if (s->run == 1 && s->best.feasible) {
-        start_run(s, s->best.x, &s->best, fmin(RESTART_RHO, s->o.rho_begin));
-    } else {
-        start_anywhere(s);
-    }
-}
-
-/* ---- steps ---- */
-
-/* The vertex of least merit becomes the base. */
-static void choose_base(struct cobyla *s)
-{
-    const cobyla_simplex *x = &s->simplex;
-    size_t best = s->n;
-
-    for (size_t j = 0; j < s->n; j++)
-        if (merit(s, j) < merit(s, best) || (s->mu == 0 && merit(s, j) == merit(s, best) && x->v[j] < x->v[best]))
-            best = j;
-    if (best != s->n)
-        zo_cobyla_simplex_rebase(&s->simplex, best);
-}
-
-/* The farthest in the box and within r along sign * row; returns its share of the row's edge. */
-static double aim(const struct cobyla *s, const double *row, double sign, double r, double *d)
-{
-    const double *base = zo_cobyla_vertex(&s->simplex, s->n);
-    double length = r / zo_norm2(s->n, row), before = 0;
-
-    while (length > before) { /* what bounds cut off, the free coordinates make up for */
-        double cut = 0, free = 0;
-        before = length;
-        for (size_t i = 0; i < s->n; i++) {
-            const double want = sign * length * row[i];
-            d[i] = zo_clip(want, -base[i], 1 - base[i]);
-            if (d[i] != want)
-                cut += d[i] * d[i];
-            else
-                free += row[i] * row[i];
-        }
-        if (cut > 0 && free > 0 && r * r > cut && sqrt((r * r - cut) / free) > length * (1 + 1e-12))
-            length = sqrt((r * r - cut) / free);
-    }
-    return fabs(zo_dot(s->n, row, d));
-}
-
-static double predicted_violation(const struct cobyla *s, const double *d)
-{
-    const cobyla_simplex *x = &s->simplex;
-    double most = 0;
-
-    for (size_t k = 0; k < s->m; k++)
-        most = fmax(most, x->c[s->n * s->m + k] + zo_dot(s->n, x->A + k * s->n, d));
-    return most;
-}
-
-static double predicted_merit(const struct cobyla *s, const double *d)
-{
-    return zo_dot(s->n, s->simplex.g, d) + s->mu * predicted_violation(s, d);
-}
-
-static void add_moved(struct cobyla *s, const double *d, enum label label, size_t target, double predicted)
-{
-    const double *base = zo_cobyla_vertex(&s->simplex, s->n);
-
-    for (size_t i = 0; i < s->n; i++)
-        s->shares[i] = base[i] + d[i];
-    s->target[zo_stage_add(&s->stage, s->shares, label, predicted)] = target;
-}
-
-/* A better place for vertex j: off the face opposite to it, on the side of the lower merit if the box leaves a choice.
- */
-static void add_geometry(struct cobyla *s, size_t j)
-{
-    const cobyla_simplex *x = &s->simplex;
-    const double *row = x->inverse + j * s->n, r = GAMMA * s->rho, enough = ALPHA * s->rho;
-    const double up = x->sigma[j] * aim(s, row, 1, r, s->d), down = x->sigma[j] * aim(s, row, -1, r, s->other);
-    const bool choice = fmin(up, down) >= enough;
-    const bool is_down = choice ? predicted_merit(s, s->other) < predicted_merit(s, s->d) : down > up;
-    const double *d = is_down ? s->other : s->d;
-
-    add_moved(s, d, LABEL_GEOMETRY, j, x->f[s->n] + zo_dot(s->n, x->g, d));
-}
-
-static size_t worst_vertex(const struct cobyla *s)
-{
-    const cobyla_simplex *x = &s->simplex;
-    size_t longest = 0, flattest = 0;
-
-    for (size_t j = 1; j < s->n; j++) {
-        longest = x->eta[j] > x->eta[longest] ? j : longest;
-        flattest = x->sigma[j] < x->sigma[flattest] ? j : flattest;
-    }
-    return x->eta[longest] > BETA * s->rho ? longest : flattest;
-}
-
-static void ask_geometry(struct cobyla *s)
-{
-    const cobyla_simplex *x = &s->simplex;
-    const size_t worst = worst_vertex(s);
-
-    s->phase = PHASE_GEOMETRY;
-    zo_stage_begin(&s->stage);
-    add_geometry(s, worst);
-    for (size_t j = 0; j < s->n && s->p->parallelism > 1; j++)
-        if (j != worst && (x->eta[j] > BETA * s->rho || x->sigma[j] < ALPHA * s->rho))
-            add_geometry(s, j);
-}
-
-/* Enough weight on the violation for the step in d to be downhill. False if another vertex is the best by it. */
-static bool raise_penalty(struct cobyla *s)
-{
-    const double needed = s->relief > 0 ? fmin(s->rise / s->relief, HUGE_VALUE) : 0;
-
-    if (s->mu >= 1.5 * needed)
-        return true;
-    s->mu = 2 * needed;
-    for (size_t j = 0; j < s->n; j++)
-        if (merit(s, j) < merit(s, s->n))
-            return false;
-    return true;
-}
-
-/* The spread of f over the least of the constraints' ranges is weight enough for what is left. */
-static void lower_penalty(struct cobyla *s)
-{
-    const cobyla_simplex *x = &s->simplex;
-    double f_low = INFINITY, f_high = -INFINITY, least = INFINITY;
-
-    for (size_t j = 0; j <= s->n; j++) {
-        f_low = fmin(f_low, x->f[j]);
-        f_high = fmax(f_high, x->f[j]);
-    }
-    for (size_t k = 0; k < s->m; k++) {
-        double low = INFINITY, high = -INFINITY;
-        for (size_t j = 0; j <= s->n; j++) {
-            low = fmin(low, x->c[j * s->m + k]);
-            high = fmax(high, x->c[j * s->m + k]);
-        }
-        if (high > low / 2)
-            least = fmin(least, high - fmin(low, 0));
-    }
-    if (isinf(least))
-        s->mu = 0;
-    else if (f_high - f_low < s->mu * least)
-        s->mu = (f_high - f_low) / least;
-}
-
-static void shrink(struct cobyla *s)
-{
-    s->rho *= 0.5;
-    if (s->rho <= 1.5 * s->o.rho_end)
-        s->rho = s->o.rho_end;
-    s->n_rebuilt = 0;
-    if (s->mu > 0)
-        lower_penalty(s);
-}
-
-/* The step gains nothing: repair the simplex, or halve the region. False when that is the end. */
-static bool settle(struct cobyla *s, bool good)
-{
-    if (!good) {
-        s->after_geometry = 0;
-        return true;
-    }
-    if (s->rho <= s->o.rho_end)
-        return false;
-    shrink(s);
-    return true;
-}
-
-/* A sound inverse; false: the simplex is flat. */
-static bool is_sound(struct cobyla *s)
-{
-    if (!zo_cobyla_simplex_is_spoiled(&s->simplex))
-        return true;
-    return zo_cobyla_simplex_invert(&s->simplex) && !zo_cobyla_simplex_is_spoiled(&s->simplex);
-}
-
-static void ask_step(struct cobyla *s, enum label label)
-{
-    s->phase = label == LABEL_LAST ? PHASE_LAST : PHASE_STEP;
-    zo_stage_begin(&s->stage);
-    add_moved(s, s->d, label, s->n, s->simplex.f[s->n] + s->rise);
-}
-
-/* The last step was too short to be tried: now it is. */
-static void finish(struct cobyla *s)
-{
-    if (zo_norm2(s->n, s->d) > 0)
-        ask_step(s, LABEL_LAST);
-    else
-        end_run(s);
-}
-
-static void rebuild(struct cobyla *s)
-{
-    if (s->n_rebuilt++ > 0) {
-        end_run(s);
-        return;
-    }
-    lack_vertices(s);
-    ask_simplex(s);
-}
-
-/* Ask the next point, or end the run. */
-static void decide(struct cobyla *s)
-{
-    cobyla_simplex *x = &s->simplex;
-
-    for (int turn = 0; turn < MAX_TURNS; turn++) {
-        choose_base(s);
-        if (!is_sound(s)) {
-            rebuild(s);
-            return;
-        }
-        zo_cobyla_simplex_models(x);
-        const bool good = zo_cobyla_simplex_measure(x, ALPHA * s->rho, BETA * s->rho);
-        if (!good && !s->after_geometry) {
-            ask_geometry(s);
-            return;
-        }
-        const double left =
-            zo_cobyla_step_find(&s->step, zo_cobyla_vertex(x, s->n), x->g, x->c + s->n * s->m, x->A, s->rho, s->d);
-        s->rise = zo_dot(s->n, x->g, s->d);
-        s->relief = x->v[s->n] - left;
-        if (zo_norm2(s->n, s->d) < 0.5 * s->rho) {
-            if (settle(s, good))
-                continue;
-            finish(s);
-            return;
-        }
-        if (!raise_penalty(s))
-            continue;
-        ask_step(s, LABEL_STEP);
-        return;
-    }
-    end_run(s);
-}
-
-/* ---- answers ---- */
-
-static void take_simplex(struct cobyla *s)
-{
-    bool is_whole = true;
-
-    for (size_t slot = 0; slot < s->stage.now.size; slot++) {
-        const size_t j = (size_t)s->target[slot];
-        if (isfinite(zo_stage_f(&s->stage, slot))) {
-            store(s, j, zo_stage_x(&s->stage, slot), zo_stage_f(&s->stage, slot), zo_stage_g(&s->stage, slot));
-            if (j < s->n && s->p->parallelism <= 1 && s->simplex.f[j] < s->simplex.f[s->n])
-                zo_cobyla_simplex_rebase(&s->simplex, j);
-        } else if (j == s->n || ++s->tries[j] >= MAX_TRIES) { /* no values around here */
-            s->run++;
-            start_anywhere(s);
-            return;
-        }
-    }
-    for (size_t j = 0; j <= s->n; j++)
-        is_whole &= s->has[j];
-    if (!is_whole) {
-        ask_simplex(s);
-        return;
-    }
-    if (!s->is_scaled)
-        set_scale(s);
-    s->after_geometry = 1;
-    if (s->n > 0 && zo_cobyla_simplex_invert(&s->simplex))
-        decide(s);
-    else
-        end_run(s);
-}
-
-/* The displacement of the answer in a slot from the base, and the edges' shares of it. */
-static void measure_answer(struct cobyla *s, size_t slot)
-{
-    const double *x = zo_stage_x(&s->stage, slot), *base = zo_cobyla_vertex(&s->simplex, s->n);
-
-    for (size_t i = 0; i < s->n; i++)
-        s->d[i] = x[i] - base[i];
-    zo_cobyla_simplex_shares(&s->simplex, s->d, s->shares);
-}
-
-static void move_vertex(struct cobyla *s, size_t j, size_t slot)
-{
-    const double *g = zo_stage_g(&s->stage, slot);
-
-    for (size_t k = 0; k < s->m; k++)
-        s->c[k] = tame(g[k]) / s->scale[k];
-    zo_cobyla_simplex_move(&s->simplex, j, zo_stage_x(&s->stage, slot), tame(zo_stage_f(&s->stage, slot)), s->c,
-                           s->shares);
-}
-
-static void take_geometry(struct cobyla *s)
-{
-    bool failed = false;
-
-    for (size_t slot = 0; slot < s->stage.now.size; slot++) {
-        const size_t j = (size_t)s->target[slot];
-        if (!isfinite(zo_stage_f(&s->stage, slot))) {
-            failed = true;
-            continue;
-        }
-        measure_answer(s, slot);
-        if (fabs(s->shares[j]) * s->simplex.sigma[j] > 0.1 * s->rho) /* others may have moved its face */
-            move_vertex(s, j, slot);
-    }
-    s->after_geometry = !failed;
-    if (failed && s->rho <= s->o.rho_end) {
-        end_run(s);
-        return;
-    }
-    if (failed)
-        shrink(s);
-    decide(s);
-}
-
-/* The vertex that the new point replaces, n: none. It must keep the simplex well shaped, and should be far away. */
-static size_t vertex_to_drop(const struct cobyla *s, double gain)
-{
-    const cobyla_simplex *x = &s->simplex;
-    double most = gain > 0 ? 0 : 1, farthest = DELTA * s->rho;
-    size_t drop = s->n, far = s->n;
-
-    for (size_t j = 0; j < s->n; j++) {
-        const double share = fabs(s->shares[j]), distance = share * x->sigma[j];
-        double edge = x->eta[j];
-        if (share > most) {
-            most = share;
-            drop = j;
-        }
-        if (distance < ALPHA * s->rho && distance < x->sigma[j])
-            continue;
-        if (gain > 0) {
-            edge = 0;
-            for (size_t i = 0; i < s->n; i++) {
-                const double e = zo_cobyla_vertex(x, j)[i] - zo_cobyla_vertex(x, s->n)[i] - s->d[i];
-                edge += e * e;
-            }
-            edge = sqrt(edge);
-        }
-        if (edge > farthest) {
-            farthest = edge;
-            far = j;
-        }
-    }
-    return far < s->n ? far : drop;
-}
-
-static double scaled_violation(const struct cobyla *s, const double *g)
-{
-    double most = 0;
-
-    for (size_t k = 0; k < s->m; k++)
-        most = fmax(most, tame(g[k]) / s->scale[k]);
-    return most;
-}
-
-/* Did the step gain a tenth of what the models promised? Its point takes a vertex's place if that is of use. */
-static bool take_step(struct cobyla *s)
-{
-    const cobyla_simplex *x = &s->simplex;
-    const double f = tame(zo_stage_f(&s->stage, 0));
-
-    if (!isfinite(zo_stage_f(&s->stage, 0)))
-        return false;
-    const double v = scaled_violation(s, zo_stage_g(&s->stage, 0));
-    double promised = s->mu * s->relief - s->rise, gain = merit(s, s->n) - (f + s->mu * v);
-    if (s->mu == 0 && f == x->f[s->n]) {
-        promised = s->relief;
-        gain = x->v[s->n] - v;
-    }
-    measure_answer(s, 0);
-    const size_t j = vertex_to_drop(s, gain);
-    if (j == s->n)
-        return false;
-    move_vertex(s, j, 0);
-    return gain > 0 && gain >= 0.1 * promised;
-}
-
-static void advance(struct cobyla *s)
-{
-    switch ((phase)s->phase) {
-    case PHASE_SIMPLEX:
-        take_simplex(s);
-        break;
-    case PHASE_STEP: {
-        const bool good = zo_cobyla_simplex_measure(&s->simplex, ALPHA * s->rho, BETA * s->rho);
-        s->after_geometry = 1;
-        if (take_step(s) || settle(s, good))
-            decide(s);
-        else
-            end_run(s);
-        break;
-    }
-    case PHASE_GEOMETRY:
-        zo_cobyla_simplex_measure(&s->simplex, 0, 0);
-        take_geometry(s);
-        break;
-    case PHASE_LAST:
-        end_run(s);
-        break;
-    case PHASE_NEW:
-    case PHASE_OVER:
-    case PHASE_COUNT:
-        break;
-    }
-}
-
 /* ---- ask, tell ---- */
 
 static const char *reason(const struct cobyla *s)
@@ -689,13 +103,13 @@ static zo_status cobyla_ask(void *self, zo_rng *rng, zo_proposal *p, zo_error *e
 
     (void)rng;
     (void)err;
-    if (s->phase == PHASE_OVER) {
+    if (s->phase == COBYLA_OVER) {
         p->verdict = (zo_verdict)s->verdict;
         p->why = reason(s);
         return ZO_OK;
     }
-    if (s->phase == PHASE_NEW)
-        start(s);
+    if (s->phase == COBYLA_NEW)
+        zo_cobyla_start(s);
     if (!zo_stage_ask(&s->stage, p))
         p->verdict = ZO_ASK_WAIT;
     return ZO_OK;
@@ -708,14 +122,14 @@ static zo_status cobyla_tell(void *self, zo_rng *rng, const zo_told *t, zo_error
     (void)rng;
     (void)err;
     zo_incumbent_tell(&s->best, t);
-    if (s->phase == PHASE_NEW && s->p->x0 != NULL)
+    if (s->phase == COBYLA_NEW && s->p->x0 != NULL)
         zo_incumbent_tell_at(&s->given, t, s->p->x0);
-    if (zo_stage_tell(&s->stage, t) == STAGE_NONE || s->phase == PHASE_OVER)
+    if (zo_stage_tell(&s->stage, t) == STAGE_NONE || s->phase == COBYLA_OVER)
         return ZO_OK;
     if (s->stage.n_failed >= FAILURES_A_DIMENSION * (s->n + 1))
-        end(s, ZO_ASK_STALLED);
+        zo_cobyla_end(s, ZO_ASK_STALLED);
     else if (zo_stage_is_complete(&s->stage))
-        advance(s);
+        zo_cobyla_advance(s);
     return ZO_OK;
 }
 
@@ -748,7 +162,7 @@ static void visit_counts(struct cobyla *s, zo_visit *v)
     zo_visit_u64(v, "counts", values, ZO_LEN(values));
     for (size_t i = 0; i < ZO_LEN(fields) && v->loading && v->status == ZO_OK; i++)
         *fields[i] = values[i];
-    zo_visit_require(v, "counts", s->phase < PHASE_COUNT && s->verdict <= ZO_ASK_INFEASIBLE);
+    zo_visit_require(v, "counts", s->phase < COBYLA_COUNT && s->verdict <= ZO_ASK_INFEASIBLE);
 }
 
 static void cobyla_snapshot(void *self, zo_visit *v)
