@@ -15,6 +15,10 @@ enum { REPEAT_WANTED, REPEAT_OUT, REPEAT_KNOWN, REPEAT_OFF };
 static const double FAR_APART = 0.1;
 static const double SLOW_SIGMA = 0.03; /* around a point that a slow run came near to */
 enum { LARGE = 40 };                   /* dimensions beyond which quasi-Newton runs go on for longer */
+/* From so many dimensions on, wide CMA-ES runs find more than quasi-Newton runs from elsewhere, which get a part of the
+ * trials. */
+enum { WIDE = 8, LOCAL_PART = 5 };
+static const double NARROW_SIGMA = 0.2, WIDE_SIGMA = 0.5;
 
 struct memo {
     uint64_t by, id, number; /* who proposed it; which run, as its which */
@@ -103,6 +107,16 @@ static size_t primary_line(const portfolio *s)
     return s->stage == PF_MODEL || s->stage == PF_TURN_GLOBAL ? PF_GLOBAL_LINE : PF_LOCAL_LINE;
 }
 
+static bool has_had_its_part(const portfolio *s)
+{
+    return s->p.n >= WIDE && s->records[PF_LOCAL].evals * LOCAL_PART > s->n_told;
+}
+
+static double sigma_of_turns(const portfolio *s)
+{
+    return s->o.sigma_turns > 0 ? s->o.sigma_turns : s->p.n >= WIDE ? WIDE_SIGMA : NARROW_SIGMA;
+}
+
 /* What follows a stage whose run is over. */
 static uint32_t stage_after(const portfolio *s)
 {
@@ -114,7 +128,7 @@ static uint32_t stage_after(const portfolio *s)
         return s->n_told < restarts_until(s) && !s->was_idle ? PF_RESTARTS : PF_MODEL;
     case PF_MODEL:
     case PF_TURN_GLOBAL:
-        return PF_TURN_LOCAL;
+        return has_had_its_part(s) ? PF_TURN_GLOBAL : PF_TURN_LOCAL;
     case PF_TURN_LOCAL:
         return PF_TURN_GLOBAL;
     case PF_STAGES:
@@ -184,7 +198,7 @@ static pf_plan plan_of(portfolio *s, const double **start)
         break;
     case PF_TURN_GLOBAL:
         plan.kind = PF_GLOBAL;
-        plan.sigma = s->o.sigma_turns;
+        plan.sigma = sigma_of_turns(s);
         plan.popsize = (uint64_t)fmin(10000, base * pow(2, (double)(s->n_global < 10 ? s->n_global + 1 : 10)));
         break;
     case PF_STAGES:

@@ -5,7 +5,8 @@
  *   descent   quasi-Newton from the best point, to its end, or until it only creeps
  *   restarts  quasi-Newton from elsewhere, up to some trials a dimension, while the runs gain anything
  *   model     CMA-ES with a quadratic model from the best point
- *   turns     a quasi-Newton run from elsewhere and a CMA-ES run of twice the population, in turn
+ *   turns     a quasi-Newton run from elsewhere and a CMA-ES run of twice the population, in turn; from 8 dimensions on
+ *             wide CMA-ES runs alone while quasi-Newton has had a fifth of the trials
  *
  * Elsewhere is the best point known that lies apart from all ends of such runs, else a random one.
  *
@@ -33,7 +34,7 @@ enum { PF_TEXT = 48, PF_ENDS = 32 };
 
 typedef struct pf_opts {
     double sigma;                              /* of the first CMA-ES run */
-    double sigma_turns;                        /* of the later ones */
+    double sigma_turns;                        /* of the later ones, 0: by the dimension */
     double restarts_until, restarts_until_low; /* trials a dimension; up to 3 dimensions */
     bool axis, prefill;
 } pf_opts;

@@ -20,7 +20,8 @@ enum { MAX_CANDIDATES = 5, ROUNDS = 2, NAME_BYTES = 32 };
 static const zo_opt auto_opt_table[] = {
     ZO_OPT_F64(pf_opts, sigma, 0.3, 1e-6, 1,
                "deviation of the first CMA-ES run around the best point, in widths of the box"),
-    ZO_OPT_F64(pf_opts, sigma_turns, 0.2, 1e-6, 1, "deviation of the later CMA-ES runs, in widths of the box"),
+    ZO_OPT_F64(pf_opts, sigma_turns, 0, 0, 1,
+               "deviation of the later CMA-ES runs, in widths of the box; 0: 0.2, from 8 dimensions on 0.5"),
     ZO_OPT_F64(pf_opts, restarts_until, 10, 0, 10000,
                "quasi-Newton restarts come before CMA-ES up to this many trials a dimension"),
     ZO_OPT_F64(pf_opts, restarts_until_low, 0, 0, 10000, "the same, up to three dimensions"),
@@ -292,7 +293,7 @@ static zo_status auto_describe(const void *self, zo_bundle *facts, zo_error *err
 
 const zo_solver zo_solver_auto = {
     .name = "auto",
-    .version = 2,
+    .version = 3,
     .summary =
         "a portfolio of cores over one archive for continuous problems, else the solver that suits; says which and why",
     .reference = "the schedule is in core/portfolio/portfolio.h, the rule in core/solvers/auto.c",

@@ -95,7 +95,7 @@ static void the_smallest_spec_gets_every_default(void **state)
         "'objectives':[{'name':'value','goal':'minimize'}],'constraints':[],'metrics':[],'oracle':'value','noise':'"
         "auto',"
         "'parallelism':1,'lease':'10m','retries':3,'on_expiry':'retry','duplicates':'allow','early_stopping':null,'stop':null,"
-        "'budget':{},'solver':{'name':'auto','options':{'sigma':0.3,'sigma_turns':0.2,'restarts_until':10,'restarts_until_low':0,'axis':true,'prefill':true}}}");
+        "'budget':{},'solver':{'name':'auto','options':{'sigma':0.3,'sigma_turns':0,'restarts_until':10,'restarts_until_low':0,'axis':true,'prefill':true}}}");
 }
 
 /* clang-format off */
