@@ -67,15 +67,7 @@ static void seat_guest(swarm *s)
     s->guest_f = INFINITY;
 }
 
-void swarm_tell(swarm *s, const zo_told *t)
-{
-    if (zo_stage_tell(&s->stage, t) != STAGE_NONE || !zo_told_is_valued(t) || !(t->f[0] < s->guest_f))
-        return;
-    s->guest_f = t->f[0];
-    memcpy(s->guest, t->x, s->n * sizeof *s->guest);
-}
-
-bool swarm_close(swarm *s)
+static bool close_step(swarm *s)
 {
     if (!s->begun || s->over || s->n_barren >= BARREN_STEPS || !zo_stage_is_complete(&s->stage))
         return false;
@@ -85,6 +77,21 @@ bool swarm_close(swarm *s)
     s->step++;
     s->over = s->n == 0; /* there is but one point */
     return true;
+}
+
+static void hear(swarm *s, const zo_told *t)
+{
+    if (zo_stage_tell(&s->stage, t) != STAGE_NONE || !zo_told_is_valued(t) || !(t->f[0] < s->guest_f))
+        return;
+    s->guest_f = t->f[0];
+    memcpy(s->guest, t->x, s->n * sizeof *s->guest);
+}
+
+void swarm_tell(swarm *s, const zo_told *t, void (*step)(void *self), void (*start)(void *self), void *self)
+{
+    hear(s, t);
+    for (int still = 0; close_step(s); still++)
+        (still < SWARM_STILL ? step : start)(self);
 }
 
 bool swarm_agree(swarm *s, double alpha, double share)

@@ -28,10 +28,10 @@ void swarm_fini(swarm *s);
 void swarm_emit(swarm *s);
 /* False: nothing to hand out; p has the verdict. */
 bool swarm_ask(swarm *s, zo_proposal *p);
-void swarm_tell(swarm *s, const zo_told *t);
-/* True: the step is over. All particles have their values in f, x is where they were evaluated, a guest took the worst place.
- * The next step may be over at once, when every point of it was evaluated in this one. */
-bool swarm_close(swarm *s);
+/* Step is called when all particles have their values in f: x is where they were evaluated, a guest took the worst
+ * place; it emits the next step. That may be over at once, when every point of it was evaluated in this one; after
+ * SWARM_STILL such steps, start is called. */
+void swarm_tell(swarm *s, const zo_told *t, void (*step)(void *self), void (*start)(void *self), void *self);
 /* Weights and consensus, by alpha or (share > 0) by the share that has a say. False: no particle has a value. */
 bool swarm_agree(swarm *s, double alpha, double share);
 /* The generator of this step: whoever closes it. */

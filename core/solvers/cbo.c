@@ -59,8 +59,9 @@ static zo_status cbo_init(void *self, const zo_problem *p, const void *opts, zo_
 }
 
 /* Anywhere, but for one at the default point or the best known one. */
-static void start(struct cbo *s)
+static void start(void *self)
 {
+    struct cbo *s = self;
     swarm *q = &s->swarm;
     zo_rng rng = zo_rng_make(q->p->seed, ZO_PURPOSE_INIT, UINT64_MAX - q->run);
 
@@ -104,8 +105,9 @@ static double move(struct cbo *s, double *x, zo_rng *rng)
     return whole;
 }
 
-static void step(struct cbo *s)
+static void step(void *self)
 {
+    struct cbo *s = self;
     swarm *q = &s->swarm;
     zo_rng rng = swarm_rng(q);
     double spread = 0;
@@ -132,13 +134,7 @@ static zo_status cbo_tell(void *self, zo_rng *rng, const zo_told *t, zo_error *e
 
     (void)rng;
     (void)err;
-    swarm_tell(&s->swarm, t);
-    for (int still = 0; swarm_close(&s->swarm); still++) {
-        if (still < SWARM_STILL)
-            step(s);
-        else
-            start(s);
-    }
+    swarm_tell(&s->swarm, t, step, start, s);
     return ZO_OK;
 }
 

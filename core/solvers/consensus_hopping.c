@@ -73,8 +73,9 @@ static void scatter(struct hop *s, zo_rng *rng)
     swarm_emit(q);
 }
 
-static void start(struct hop *s)
+static void start(void *self)
 {
+    struct hop *s = self;
     swarm *q = &s->swarm;
     zo_rng rng = zo_rng_make(q->p->seed, ZO_PURPOSE_INIT, UINT64_MAX - q->run);
     const double *known = q->begun ? NULL : q->p->x0 ? q->p->x0 : isfinite(q->guest_f) ? q->guest : NULL;
@@ -112,8 +113,9 @@ static bool moved_on(const struct hop *s)
     return square > 1.5 * (double)q->n * s->s * s->s * n_say;
 }
 
-static void step(struct hop *s)
+static void step(void *self)
 {
+    struct hop *s = self;
     swarm *q = &s->swarm;
     zo_rng rng = swarm_rng(q);
 
@@ -138,13 +140,7 @@ static zo_status hop_tell(void *self, zo_rng *rng, const zo_told *t, zo_error *e
 
     (void)rng;
     (void)err;
-    swarm_tell(&s->swarm, t);
-    for (int still = 0; swarm_close(&s->swarm); still++) {
-        if (still < SWARM_STILL)
-            step(s);
-        else
-            start(s);
-    }
+    swarm_tell(&s->swarm, t, step, start, s);
     return ZO_OK;
 }
 
