@@ -230,6 +230,7 @@ void expired_apply(zo_study *s, const struct rec_expired *e, int64_t at_ms)
     } else {
         r.g->finished[r.i] = at_ms;
         trial_end(s, r, e->number, e->outcome);
+        stopping_tell(s, e->outcome != ZO_TRIAL_ABANDONED, false);
     }
 }
 

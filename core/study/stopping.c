@@ -10,9 +10,10 @@
  *   restarts              K whole runs of the solver (restarts, or runs of auto's cores) began and ended after the best
  * value was found. target_gap            the best value is within x of the budget's target.
  *
- * Trials count when they end with any result but abandonment; imported ones do not, though their values may be the
- * best. A patch of the budget that takes a stop back begins all counts anew. Everything is a function of the events,
- * O(1) a tell; restarts, if the rule is on, adds the solver's own account of itself. */
+ * Trials count when they end with any result but abandonment, also when their lease runs out (the next tell judges);
+ * imported ones do not, though their values may be the best. A patch of the budget that takes a stop back begins all
+ * counts anew. Everything is a function of the events, O(1) a tell; restarts, if the rule is on, adds the solver's own
+ * account of itself. */
 #include "study/study_private.h"
 
 #include <float.h>

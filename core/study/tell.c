@@ -264,6 +264,7 @@ void told_apply(zo_study *s, const struct rec_told *r, struct rare *rare, int64_
 {
     const bool avoid = s->duplicates == ZO_DUPLICATES_AVOID;
     const uint64_t best = s->best, least = s->least;
+    bool counted = false; /* as a trial whose lease ran out */
     struct row row;
 
     if (r->brought) {
@@ -273,6 +274,7 @@ void told_apply(zo_study *s, const struct rec_told *r, struct rare *rare, int64_
             seen_add(&s->seen, zo_space_hash(s->space, r->v));
     } else {
         row = table_row(&s->t, r->number);
+        counted = row.g->flags[row.i] & FLAG_EXPIRED && row.g->state[row.i] == ZO_TRIAL_FAILED;
         if (avoid && row.g->state[row.i] == ZO_TRIAL_ABANDONED) /* it left when it was abandoned */
             seen_add(&s->seen, zo_space_hash(s->space, row_v(&s->t, row)));
     }
@@ -297,7 +299,7 @@ void told_apply(zo_study *s, const struct rec_told *r, struct rare *rare, int64_
         if (s->rule && kept && kept->n_reports)
             s->rule->complete(s->rule_self, kept, s->n_values, s->sign[0]);
     }
-    stopping_tell(s, r->state != ZO_TRIAL_ABANDONED && !r->imported,
+    stopping_tell(s, r->state != ZO_TRIAL_ABANDONED && !r->imported && !counted,
                   s->best != best || (s->best == UINT64_MAX && s->least != least));
 }
 

@@ -86,6 +86,33 @@ static void a_best_value_that_stands_too_long_ends_the_study(void **state)
     fx_close(&f);
 }
 
+static void a_trial_whose_lease_ran_out_counts_once(void **state)
+{
+    zo_study_spec spec = fx_spec();
+    zo_stop_verdict v;
+    struct fx f;
+
+    (void)state;
+    spec.retries = 0;
+    spec.on_expiry = ZO_EXPIRY_FAIL;
+    spec.stopping = (zo_stopping_spec){.on = {[ZO_STOP_NO_IMPROVEMENT] = true}, .trials = 3};
+    fx_open(&f, &spec);
+    RUN(&f, 4);
+    const uint64_t late = fx_ask(&f);
+    assert_int_equal(fx_tick_after(&f, FX_LEASE_MS), 1);
+    assert_int_equal(fx_state(&f, late), ZO_TRIAL_FAILED);
+    zo_study_stopping(f.s, ZO_STOP_NO_IMPROVEMENT, &v);
+    number_is(&v, "trials", 1);
+    fx_tell(&f, late, 5); /* it comes all the same */
+    zo_study_stopping(f.s, ZO_STOP_NO_IMPROVEMENT, &v);
+    number_is(&v, "trials", 1);
+    RUN(&f, 5);
+    fx_is(&f, ZO_STUDY_ACTIVE, NULL);
+    RUN(&f, 5);
+    stopped_by(&f, "no_improvement", "no_improvement: the best value has stood for 3 trials, the limit is 3");
+    fx_close(&f);
+}
+
 static void without_a_number_the_limit_follows_the_dimensions(void **state)
 {
     zo_study_spec spec = fx_spec();
@@ -333,6 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_best_value_that_stands_too_long_ends_the_study),
+        cmocka_unit_test(a_trial_whose_lease_ran_out_counts_once),
         cmocka_unit_test(without_a_number_the_limit_follows_the_dimensions),
         cmocka_unit_test(the_expected_gain_is_the_weighted_mean_of_the_windows),
         cmocka_unit_test(a_value_within_the_gap_ends_a_maximization),
