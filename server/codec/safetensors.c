@@ -1,5 +1,6 @@
-/* safetensors; see the header. Nothing of a read file is believed: the header's length, every dtype, the product of every shape and
- * its agreement with the offsets are checked, and the arrays must tile the data exactly, in any order. */
+/* safetensors; see the header. Nothing of a read file is believed: the header's length, every dtype, the product of
+ * every shape and its agreement with the offsets are checked, and the arrays must tile the data exactly, in any order.
+ */
 #include "codec/safetensors.h"
 
 #include <stdlib.h>
@@ -73,7 +74,8 @@ static zo_status read_entry(const json_t *v, struct entry *e, size_t data_bytes,
     zo_status rc;
 
     if ((rc = zo_json_read(v, fields, ZO_LEN(fields), &f, NULL, err)) != ZO_OK)
-        return zo_fail(err, ZO_EMALFORMED, err->pointer, "%s", err->message); /* two offsets are the format, not a range */
+        return zo_fail(err, ZO_EMALFORMED, err->pointer, "%s",
+                       err->message); /* two offsets are the format, not a range */
     if ((rc = read_dtype(f.dtype, &e->dtype, err)) != ZO_OK)
         return rc;
     e->n_dims = json_array_size(f.shape);
@@ -91,39 +93,39 @@ static zo_status read_entry(const json_t *v, struct entry *e, size_t data_bytes,
     if (read_size(json_array_get(f.offsets, 1), &e->end, err) != ZO_OK)
         return zo_fail_at(err, "/data_offsets/1");
     if (e->begin > e->end || e->end > data_bytes)
-        return zo_fail(err, ZO_EMALFORMED, "/data_offsets", "offsets %zu to %zu do not lie in the %zu bytes of data", e->begin,
-                       e->end, data_bytes);
+        return zo_fail(err, ZO_EMALFORMED, "/data_offsets", "offsets %zu to %zu do not lie in the %zu bytes of data",
+                       e->begin, e->end, data_bytes);
     if (e->end - e->begin != bytes)
-        return zo_fail(err, ZO_EMALFORMED, "/data_offsets", "shape and dtype need %zu bytes, the offsets span %zu", bytes,
-                       e->end - e->begin);
+        return zo_fail(err, ZO_EMALFORMED, "/data_offsets", "shape and dtype need %zu bytes, the offsets span %zu",
+                       bytes, e->end - e->begin);
     return ZO_OK;
 }
 
-static zo_status read_metadata(const json_t *v, zo_bundle *b, zo_error *err)
+/* Lists the header's __metadata__; its strings stay where they are. */
+static zo_status read_metadata(json_t *v, zo_tensors *t, zo_error *err)
 {
     const char *key;
     json_t *value;
-    zo_status rc;
 
     if (!json_is_object(v))
         return zo_fail(err, ZO_EMALFORMED, "/__metadata__", "must be an object of strings");
     if (json_object_size(v) > ZO_SAFETENSORS_MAX_ARRAYS)
         return zo_fail(err, ZO_ETOOLARGE, "/__metadata__", "more than %d entries", ZO_SAFETENSORS_MAX_ARRAYS);
-    json_object_foreach ((json_t *)(uintptr_t)v, key, value) {
+    if (!(t->meta = zo_calloc(json_object_size(v) + 1, sizeof *t->meta)))
+        return zo_fail_nomem(err);
+    json_object_foreach (v, key, value) {
         if (!json_is_string(value))
             return zo_fail(err, ZO_EMALFORMED, "/__metadata__", "must be an object of strings");
-        if ((rc = zo_bundle_set_meta(b, key, json_string_value(value), err)) != ZO_OK)
-            return rc;
+        t->meta[t->n_meta++] = (zo_tensor_text){key, json_string_value(value)};
     }
     return ZO_OK;
 }
 
-/* The entries must tile [0, data_bytes) when sorted; then copy each. */
-static zo_status read_arrays(struct entry *e, size_t n, const char *data, size_t data_bytes, zo_bundle *b, zo_error *err)
+/* The entries must tile [0, data_bytes) when sorted; each is then an array at its place. */
+static zo_status place_arrays(struct entry *e, size_t n, const char *data, size_t data_bytes, zo_tensors *t,
+                              zo_error *err)
 {
     size_t at = 0;
-    void *to;
-    zo_status rc;
 
     if (n)
         qsort(e, n, sizeof *e, by_begin);
@@ -131,13 +133,13 @@ static zo_status read_arrays(struct entry *e, size_t n, const char *data, size_t
         if (e[i].begin != at) {
             char pointer[sizeof err->pointer] = "";
             zo_pointer_append(pointer, sizeof pointer, e[i].name);
-            return zo_fail(err, ZO_EMALFORMED, pointer, "arrays must neither overlap nor leave holes: %zu expected, %zu found", at,
-                           e[i].begin);
+            return zo_fail(err, ZO_EMALFORMED, pointer,
+                           "arrays must neither overlap nor leave holes: %zu expected, %zu found", at, e[i].begin);
         }
-        if ((rc = zo_bundle_add(b, e[i].name, e[i].dtype, e[i].n_dims, e[i].dims, &to, err)) != ZO_OK)
-            return rc;
-        if (e[i].end > at)
-            memcpy(to, data + at, e[i].end - at);
+        zo_tensor *a = &t->arrays[t->n_arrays++];
+        *a = (zo_tensor){
+            .name = e[i].name, .dtype = e[i].dtype, .n_dims = e[i].n_dims, .data = data + at, .bytes = e[i].end - at};
+        memcpy(a->dims, e[i].dims, sizeof a->dims);
         at = e[i].end;
     }
     if (at != data_bytes)
@@ -145,64 +147,130 @@ static zo_status read_arrays(struct entry *e, size_t n, const char *data, size_t
     return ZO_OK;
 }
 
-zo_status zo_safetensors_read(const void *bytes, size_t n, zo_bundle *out, zo_error *err)
+/* Every member of the header on its own, then the arrays together. */
+static zo_status read_header(json_t *header, const char *data, size_t data_bytes, zo_tensors *t, zo_error *err)
+{
+    struct entry *entries = zo_calloc(json_object_size(header) + 1, sizeof *entries);
+    const char *key;
+    json_t *v;
+    size_t n = 0;
+    zo_status rc = ZO_OK;
+
+    t->arrays = zo_calloc(json_object_size(header) + 1, sizeof *t->arrays);
+    if (!entries || !t->arrays)
+        rc = zo_fail_nomem(err);
+    json_object_foreach (header, key, v) {
+        if (rc != ZO_OK)
+            break;
+        if (strcmp(key, "__metadata__") == 0) {
+            rc = read_metadata(v, t, err);
+        } else {
+            entries[n].name = key;
+            if ((rc = read_entry(v, &entries[n++], data_bytes, err)) != ZO_OK) {
+                char token[sizeof err->pointer] = "";
+                zo_pointer_append(token, sizeof token, key);
+                zo_fail_at(err, "%s", token);
+            }
+        }
+    }
+    if (rc == ZO_OK)
+        rc = place_arrays(entries, n, data, data_bytes, t, err);
+    zo_free(entries);
+    return rc;
+}
+
+zo_status zo_safetensors_view(const void *bytes, size_t n, zo_tensors *out, zo_error *err)
 {
     static const zo_json_limits limits = {.depth = 4, .tokens = 50 * ZO_SAFETENSORS_MAX_ARRAYS};
-    const char *file = bytes, *key;
-    json_t *header = NULL, *v;
-    struct entry *entries = NULL;
-    zo_bundle b;
+    const char *file = bytes;
+    json_t *header = NULL;
     uint64_t header_bytes;
-    size_t n_entries = 0;
     zo_error own;
     zo_status rc;
 
     if (!err)
-        err = &own; /* pointers are prefixed below, which needs the error */
-    zo_bundle_init(&b);
+        err = &own; /* pointers are prefixed on the way, which needs the error */
     if (n < 8)
         return zo_fail(err, ZO_EMALFORMED, "", "too short for a safetensors file");
     memcpy(&header_bytes, file, 8);
     if (header_bytes > n - 8)
         return zo_fail(err, ZO_EMALFORMED, "", "the safetensors header is longer than the file");
     if (header_bytes > ZO_SAFETENSORS_MAX_HEADER)
-        return zo_fail(err, ZO_ETOOLARGE, "", "the safetensors header is longer than %d bytes", ZO_SAFETENSORS_MAX_HEADER);
+        return zo_fail(err, ZO_ETOOLARGE, "", "the safetensors header is longer than %d bytes",
+                       ZO_SAFETENSORS_MAX_HEADER);
     if (header_bytes == 0 || file[8] != '{')
         return zo_fail(err, ZO_EMALFORMED, "", "the safetensors header must begin with '{'");
-    const char *data = file + 8 + header_bytes;
-    const size_t data_bytes = n - 8 - (size_t)header_bytes;
     if ((rc = zo_json_parse(file + 8, (size_t)header_bytes, &limits, &header, err)) != ZO_OK)
         return rc;
-    if (json_object_size(header) > ZO_SAFETENSORS_MAX_ARRAYS) {
-        rc = zo_fail(err, ZO_ETOOLARGE, "", "more than %d arrays", ZO_SAFETENSORS_MAX_ARRAYS);
-        goto done;
-    }
-    if (!(entries = zo_calloc(json_object_size(header) + 1, sizeof *entries))) {
-        rc = zo_fail_nomem(err);
-        goto done;
-    }
-    json_object_foreach (header, key, v) {
-        if (strcmp(key, "__metadata__") == 0) {
-            rc = read_metadata(v, &b, err);
-        } else {
-            entries[n_entries].name = key;
-            if ((rc = read_entry(v, &entries[n_entries++], data_bytes, err)) != ZO_OK) {
-                char token[sizeof err->pointer] = "";
-                zo_pointer_append(token, sizeof token, key);
-                zo_fail_at(err, "%s", token);
-            }
-        }
-        if (rc != ZO_OK)
-            goto done;
-    }
-    rc = read_arrays(entries, n_entries, data, data_bytes, &b, err);
-done:
+    zo_tensors t = {.header = header};
+    rc = json_object_size(header) > ZO_SAFETENSORS_MAX_ARRAYS
+             ? zo_fail(err, ZO_ETOOLARGE, "", "more than %d arrays", ZO_SAFETENSORS_MAX_ARRAYS)
+             : read_header(header, file + 8 + header_bytes, n - 8 - (size_t)header_bytes, &t, err);
     if (rc == ZO_OK)
+        *out = t;
+    else
+        zo_tensors_fini(&t);
+    return rc;
+}
+
+void zo_tensors_fini(zo_tensors *t)
+{
+    if (!t)
+        return;
+    zo_free(t->arrays);
+    zo_free(t->meta);
+    json_decref(t->header);
+    *t = (zo_tensors){0};
+}
+
+const zo_tensor *zo_tensors_get(const zo_tensors *t, const char *name)
+{
+    for (size_t i = 0; i < t->n_arrays; i++)
+        if (strcmp(t->arrays[i].name, name) == 0)
+            return &t->arrays[i];
+    return NULL;
+}
+
+const char *zo_tensors_meta(const zo_tensors *t, const char *key)
+{
+    for (size_t i = 0; i < t->n_meta; i++)
+        if (strcmp(t->meta[i].key, key) == 0)
+            return t->meta[i].value;
+    return NULL;
+}
+
+static zo_status copy_view(const zo_tensors *t, zo_bundle *b, zo_error *err)
+{
+    void *to;
+    zo_status rc;
+
+    for (size_t i = 0; i < t->n_meta; i++)
+        if ((rc = zo_bundle_set_meta(b, t->meta[i].key, t->meta[i].value, err)) != ZO_OK)
+            return rc;
+    for (size_t i = 0; i < t->n_arrays; i++) {
+        const zo_tensor *a = &t->arrays[i];
+        if ((rc = zo_bundle_add(b, a->name, a->dtype, a->n_dims, a->dims, &to, err)) != ZO_OK)
+            return rc;
+        if (a->bytes)
+            memcpy(to, a->data, a->bytes);
+    }
+    return ZO_OK;
+}
+
+zo_status zo_safetensors_read(const void *bytes, size_t n, zo_bundle *out, zo_error *err)
+{
+    zo_tensors t;
+    zo_bundle b;
+    zo_status rc = zo_safetensors_view(bytes, n, &t, err);
+
+    if (rc != ZO_OK)
+        return rc;
+    zo_bundle_init(&b);
+    if ((rc = copy_view(&t, &b, err)) == ZO_OK)
         *out = b;
     else
         zo_bundle_fini(&b);
-    zo_free(entries);
-    json_decref(header);
+    zo_tensors_fini(&t);
     return rc;
 }
 
@@ -250,7 +318,8 @@ zo_status zo_safetensors_write(const zo_bundle *b, char **bytes_out, size_t *n_o
     }
     if (!order)
         return zo_fail_nomem(err);
-    for (size_t width = 8; width; width /= 2) /* widest first, else the bundle's order: every array is naturally aligned */
+    for (size_t width = 8; width;
+         width /= 2) /* widest first, else the bundle's order: every array is naturally aligned */
         for (size_t i = 0; i < b->n_arrays; i++)
             if (zo_dtype_bytes(b->arrays[i].dtype) == width)
                 order[n_ordered++] = i;

@@ -100,6 +100,21 @@ static zo_status run_bundle(zo_error *err)
     return rc;
 }
 
+static zo_status run_view(zo_error *err)
+{
+    static const char header[] = "{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}";
+    char file[8 + sizeof header]; /* the text's NUL is the byte of data */
+    const uint64_t length = sizeof header - 1;
+    zo_tensors t;
+
+    memcpy(file, &length, 8);
+    memcpy(file + 8, header, sizeof header);
+    const zo_status rc = zo_safetensors_view(file, sizeof file, &t, err);
+    if (rc == ZO_OK)
+        zo_tensors_fini(&t);
+    return rc;
+}
+
 static zo_status run_visit(zo_error *err)
 {
     zo_bundle b;
@@ -171,6 +186,12 @@ static void a_bundle_survives_every_failed_allocation(void **state)
     sweep(run_bundle);
 }
 
+static void a_view_survives_every_failed_allocation(void **state)
+{
+    (void)state;
+    sweep(run_view);
+}
+
 static void a_visit_survives_every_failed_allocation(void **state)
 {
     (void)state;
@@ -187,6 +208,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bundle_survives_every_failed_allocation),
+        cmocka_unit_test(a_view_survives_every_failed_allocation),
         cmocka_unit_test(a_visit_survives_every_failed_allocation),
         cmocka_unit_test(a_body_survives_every_failed_allocation),
     };

@@ -1,5 +1,5 @@
-/* safetensors: bytes written by hand and by another program (numpy, see the fuzz corpus) are read; what we write has the documented
- * layout; every kind of lie in a header is refused. */
+/* safetensors: bytes written by hand and by another program (numpy, see the fuzz corpus) are read; what we write has
+ * the documented layout; every kind of lie in a header is refused. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,10 +45,13 @@ static void a_file_by_hand_is_read(void **state)
     (void)state;
     zo_bundle b;
 
-    assert_int_equal(read_made("{\"__metadata__\":{\"k\":\"v\"},\"b\":{\"dtype\":\"I32\",\"shape\":[2],\"data_offsets\":[6,14]},"
-                               "\"a\":{\"dtype\":\"U8\",\"shape\":[2,3],\"data_offsets\":[0,6]},"
-                               "\"e\":{\"dtype\":\"F64\",\"shape\":[0,5],\"data_offsets\":[6,6]},"
-                               "\"s\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[14,15]}}  ", 15, &b, NULL), ZO_OK);
+    assert_int_equal(
+        read_made("{\"__metadata__\":{\"k\":\"v\"},\"b\":{\"dtype\":\"I32\",\"shape\":[2],\"data_offsets\":[6,14]},"
+                  "\"a\":{\"dtype\":\"U8\",\"shape\":[2,3],\"data_offsets\":[0,6]},"
+                  "\"e\":{\"dtype\":\"F64\",\"shape\":[0,5],\"data_offsets\":[6,6]},"
+                  "\"s\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[14,15]}}  ",
+                  15, &b, NULL),
+        ZO_OK);
     assert_string_equal(zo_bundle_meta(&b, "k"), "v");
     const zo_array *a = zo_bundle_get(&b, "a");
     assert_true(a->dtype == ZO_U8 && a->n_dims == 2 && a->dims[0] == 2 && a->dims[1] == 3);
@@ -84,6 +87,63 @@ static void a_file_of_another_program_is_read(void **state)
     zo_bundle_fini(&b);
 }
 
+/* Whether the view's arrays are the very bytes of the file, and its values those that were put in, at any address. */
+static void a_view_lends_the_files_own_bytes_at_any_address(void **state)
+{
+    (void)state;
+    static const char header[] =
+        "{\"__metadata__\":{\"k\":\"v\",\"l\":\"\"},\"d\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[1,17]},"
+        "\"b\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,1]},"
+        "\"f\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[17,25]},"
+        "\"i\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[25,33]},"
+        "\"j\":{\"dtype\":\"I32\",\"shape\":[2],\"data_offsets\":[33,41]},"
+        "\"u\":{\"dtype\":\"U64\",\"shape\":[1],\"data_offsets\":[41,49]},"
+        "\"e\":{\"dtype\":\"F64\",\"shape\":[0,7],\"data_offsets\":[49,49]}}";
+    static const double d[] = {-0.1, 1e300};
+    static const float f[] = {0.5f, -3e38f};
+    static const int64_t wide = INT64_MIN + 5;
+    static const int32_t narrow[] = {-7, INT32_MAX};
+    static const uint64_t u = UINT64_MAX - 2;
+    const uint64_t length = sizeof header - 1;
+    const size_t n = 8 + (size_t)length + 49;
+
+    for (size_t shift = 0; shift < 8; shift++) {
+        char *block = zo_malloc(shift + n), *file = block + shift, *data = file + 8 + length;
+        zo_tensors t;
+        memcpy(file, &length, 8);
+        memcpy(file + 8, header, length);
+        data[0] = 42;
+        memcpy(data + 1, d, sizeof d);
+        memcpy(data + 17, f, sizeof f);
+        memcpy(data + 25, &wide, sizeof wide);
+        memcpy(data + 33, narrow, sizeof narrow);
+        memcpy(data + 41, &u, sizeof u);
+        assert_int_equal(zo_safetensors_view(file, n, &t, NULL), ZO_OK);
+        assert_true(t.n_arrays == 7 && t.n_meta == 2);
+        assert_string_equal(zo_tensors_meta(&t, "k"), "v");
+        assert_string_equal(zo_tensors_meta(&t, "l"), "");
+        assert_null(zo_tensors_meta(&t, "d"));
+        assert_null(zo_tensors_get(&t, "k"));
+        assert_string_equal(t.arrays[0].name, "b"); /* first in the data, not in the header */
+        assert_ptr_equal(zo_tensors_get(&t, "b")->data, data);
+        assert_true(zo_tensors_get(&t, "b")->n_dims == 0 && zo_tensors_get(&t, "b")->bytes == 1);
+        assert_ptr_equal(zo_tensors_get(&t, "d")->data, data + 1);
+        assert_ptr_equal(zo_tensors_get(&t, "u")->data, data + 41);
+        assert_true(zo_tensors_get(&t, "e")->bytes == 0 && zo_tensors_get(&t, "e")->dims[1] == 7);
+        assert_true(zo_tensors_get(&t, "f")->dtype == ZO_F32 && zo_tensors_get(&t, "f")->dims[1] == 2);
+        for (size_t i = 0; i < 2; i++) {
+            assert_true(zo_load_f64(zo_tensors_get(&t, "d")->data, i) == d[i]);
+            assert_true(zo_load_f32(zo_tensors_get(&t, "f")->data, i) == f[i]);
+            assert_int_equal(zo_load_i32(zo_tensors_get(&t, "j")->data, i), narrow[i]);
+        }
+        assert_true(zo_load_i64(zo_tensors_get(&t, "i")->data, 0) == wide);
+        assert_true(zo_load_u64(zo_tensors_get(&t, "u")->data, 0) == u);
+        zo_tensors_fini(&t);
+        zo_free(block);
+    }
+    zo_tensors_fini(NULL);
+}
+
 static void every_lie_in_a_header_is_refused(void **state)
 {
     (void)state;
@@ -112,24 +172,41 @@ static void every_lie_in_a_header_is_refused(void **state)
         {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[-1,0]}}", 1, ZO_EMALFORMED, "/a/data_offsets/0"},
         {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1],\"data_offsets\":[0,1]}}", 1, ZO_EUNSUPPORTED, "/a/shape"},
         /* products that wrap: 2^32 * 2^32 = 0 mod 2^64, and 8 * 2^53 * 2^8 */
-        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0, ZO_EMALFORMED, "/a/shape"},
-        {"{\"a\":{\"dtype\":\"F64\",\"shape\":[9007199254740992,256],\"data_offsets\":[0,0]}}", 0, ZO_EMALFORMED, "/a/shape"},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,0]}}", 0, ZO_EMALFORMED,
+         "/a/shape"},
+        {"{\"a\":{\"dtype\":\"F64\",\"shape\":[9007199254740992,256],\"data_offsets\":[0,0]}}", 0, ZO_EMALFORMED,
+         "/a/shape"},
         /* overlap, hole, unclaimed end */
-        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}", 3, ZO_EMALFORMED, "/b"},
-        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]}}", 3, ZO_EMALFORMED, "/b"},
-        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, ZO_EMALFORMED, "/b"},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_"
+         "offsets\":[1,3]}}",
+         3, ZO_EMALFORMED, "/b"},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_"
+         "offsets\":[2,3]}}",
+         3, ZO_EMALFORMED, "/b"},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_"
+         "offsets\":[0,1]}}",
+         1, ZO_EMALFORMED, "/b"},
         {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2, ZO_EMALFORMED, "/a"},
         {"{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 2, ZO_EMALFORMED, ""},
         {"{\"__metadata__\":{\"a\":1}}", 0, ZO_EMALFORMED, "/__metadata__"},
         {"{\"__metadata__\":[]}", 0, ZO_EMALFORMED, "/__metadata__"},
-        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,1]},\"a\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,1]}}", 1, ZO_EMALFORMED, ""},
+        {"{\"a\":{\"dtype\":\"U8\",\"shape\":[],\"data_offsets\":[0,1]},\"a\":{\"dtype\":\"U8\",\"shape\":[],\"data_"
+         "offsets\":[0,1]}}",
+         1, ZO_EMALFORMED, ""},
         {"{\"a\":[[[[[]]]]]}", 0, ZO_EMALFORMED, ""},
     };
 
     for (size_t i = 0; i < ZO_LEN(bad); i++) {
         zo_bundle b;
+        zo_tensors t;
         zo_error err = {0};
-        if (read_made(bad[i].header, bad[i].data_bytes, &b, &err) != bad[i].rc || strcmp(err.pointer, bad[i].pointer) != 0)
+        size_t n;
+        char *file = make(bad[i].header, bad[i].data_bytes, &n);
+        if (zo_safetensors_view(file, n, &t, &err) != bad[i].rc || strcmp(err.pointer, bad[i].pointer) != 0)
+            fail_msg("in place: %s: %s at '%s'", bad[i].header, err.message, err.pointer);
+        zo_free(file);
+        if (read_made(bad[i].header, bad[i].data_bytes, &b, &err) != bad[i].rc ||
+            strcmp(err.pointer, bad[i].pointer) != 0)
             fail_msg("%s: %s at '%s'", bad[i].header, err.message, err.pointer);
         assert_int_equal(read_made(bad[i].header, bad[i].data_bytes, &b, NULL), bad[i].rc);
     }
@@ -170,7 +247,8 @@ static void many_arrays_are_bounded(void **state)
         zo_json_init(&w);
         zo_json_begin_object(&w);
         for (int i = 0; i < n; i++)
-            zo_json_textf(&w, "%s\"%d\":{\"dtype\":\"F64\",\"shape\":[1,1,1,1],\"data_offsets\":[%d,%d]}", i ? "," : "", i, 8 * i, 8 * i + 8);
+            zo_json_textf(&w, "%s\"%d\":{\"dtype\":\"F64\",\"shape\":[1,1,1,1],\"data_offsets\":[%d,%d]}", i ? "," : "",
+                          i, 8 * i, 8 * i + 8);
         zo_json_end_object(&w);
         char *header = zo_json_take(&w, NULL);
         const zo_status rc = read_made(header, 8 * (size_t)n, &b, NULL);
@@ -193,7 +271,8 @@ static void fill(zo_bundle *b, zo_rng *r)
         for (int k = 0; k < 4; k++)
             dims[k] = zo_rng_below(r, 5);
         snprintf(name, sizeof name, "%s%zu", i % 2 ? "solver.x/\"" : "\xC3\xA9", i);
-        assert_int_equal(zo_bundle_add(b, name, (zo_dtype)zo_rng_below(r, 6), zo_rng_below(r, 5), dims, &data, NULL), ZO_OK);
+        assert_int_equal(zo_bundle_add(b, name, (zo_dtype)zo_rng_below(r, 6), zo_rng_below(r, 5), dims, &data, NULL),
+                         ZO_OK);
         for (size_t k = 0; k < b->arrays[i].bytes; k++)
             ((uint8_t *)data)[k] = (uint8_t)zo_rng_below(r, 256);
         if (i % 3 == 0)
@@ -220,7 +299,8 @@ static void what_is_written_is_laid_out_and_comes_back(void **state)
         assert_int_equal(json_object_size(doc), b.n_arrays + (b.n_meta > 0));
         for (size_t i = 0; i < b.n_arrays; i++) {
             const json_t *a = json_object_get(doc, b.arrays[i].name), *at = json_object_get(a, "data_offsets");
-            const size_t begin = (size_t)json_integer_value(json_array_get(at, 0)), end = (size_t)json_integer_value(json_array_get(at, 1));
+            const size_t begin = (size_t)json_integer_value(json_array_get(at, 0)),
+                         end = (size_t)json_integer_value(json_array_get(at, 1));
             assert_int_equal(end - begin, b.arrays[i].bytes);
             assert_int_equal(begin % zo_dtype_bytes(b.arrays[i].dtype), 0);
             assert_memory_equal(file + 8 + header + begin, b.arrays[i].data, b.arrays[i].bytes);
@@ -261,6 +341,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_by_hand_is_read),
         cmocka_unit_test(a_file_of_another_program_is_read),
+        cmocka_unit_test(a_view_lends_the_files_own_bytes_at_any_address),
         cmocka_unit_test(every_lie_in_a_header_is_refused),
         cmocka_unit_test(every_wrong_length_is_refused),
         cmocka_unit_test(many_arrays_are_bounded),
