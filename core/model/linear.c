@@ -1,0 +1,100 @@
+/* Linear scores: V' f + offset, in one fixed order of operations, so that equal states and rows give equal bits in any
+ * batch. */
+#include "model/kind.h"
+
+#include <string.h>
+
+static zo_status renew(double **p, size_t n, zo_error *err)
+{
+    double *fresh = zo_calloc(n ? n : 1, sizeof *fresh);
+
+    if (!fresh)
+        return zo_fail_nomem(err);
+    zo_free(*p);
+    *p = fresh;
+    return ZO_OK;
+}
+
+zo_status linear_reserve(zo_model *m, zo_error *err)
+{
+    const size_t k = columns_count(m), d = m->features.n;
+    zo_status rc;
+
+    if ((rc = renew(&m->V, d * k, err)) != ZO_OK || (rc = renew(&m->offset, k, err)) != ZO_OK ||
+        (rc = renew(&m->noise, k, err)) != ZO_OK)
+        return rc;
+    m->n_columns = k;
+    return ZO_OK;
+}
+
+static void score(const zo_model *m, const double *f, double *out)
+{
+    const size_t d = m->features.n, k = m->n_columns;
+
+    memcpy(out, m->offset, k * sizeof *out);
+    for (size_t i = 0; i < d; i++) {
+        const double *v = m->V + i * k;
+
+        for (size_t c = 0; c < k; c++)
+            out[c] += f[i] * v[c];
+    }
+}
+
+/* noise_c (1 + f' (A + gamma I)^-1 f) */
+static void spread(const zo_model *m, const double *f, double *work, double *out)
+{
+    const size_t d = m->features.n;
+    double h = 0;
+
+    for (size_t i = 0; i < d; i++)
+        work[i] = f[i] * m->features.scale[i];
+    spd_forward(&m->factor, work);
+    for (size_t i = 0; i < d; i++)
+        h += work[i] * work[i];
+    for (size_t c = 0; c < m->n_columns; c++)
+        out[c] = m->noise[c] * (1 + h);
+}
+
+zo_status linear_predict(zo_model *m, const int32_t *x, size_t n, zo_scores *io, zo_error *err)
+{
+    enum { BLOCK = 64 };
+    const size_t d = m->features.n, inputs = m->c.inputs, k = m->n_columns;
+    double *f = zo_memalign64(BLOCK * d * sizeof *f), *work = zo_memalign64((BLOCK * inputs + d) * sizeof *work);
+
+    if (!f || !work) {
+        zo_free(f);
+        zo_free(work);
+        return zo_fail_nomem(err);
+    }
+    for (size_t first = 0; first < n; first += BLOCK) {
+        const size_t rows = n - first < BLOCK ? n - first : BLOCK;
+
+        features_make(&m->features, x + first * inputs, rows, work, f);
+        for (size_t r = 0; r < rows; r++) {
+            score(m, f + r * d, io->scores + (first + r) * k);
+            if (io->variance)
+                spread(m, f + r * d, work, io->variance + (first + r) * k);
+        }
+    }
+    explicit_bzero(f, BLOCK * d * sizeof *f);
+    explicit_bzero(work, (BLOCK * inputs + d) * sizeof *work);
+    zo_free(f);
+    zo_free(work);
+    return ZO_OK;
+}
+
+zo_status linear_weights(zo_model *m, zo_bundle *b, zo_error *err)
+{
+    const size_t d = m->features.n, k = m->n_columns, dims[2] = {d, k};
+    double *w = NULL;
+    zo_status rc = zo_bundle_add(b, "weights", ZO_F64, 2, dims, (void **)&w, err);
+
+    if (rc != ZO_OK)
+        return rc;
+    for (size_t i = 0; i < d; i++)
+        for (size_t c = 0; c < k; c++)
+            w[i * k + c] = m->V[i * k + c] / m->features.scale[i];
+    if ((rc = zo_bundle_add_f64(b, "offset", m->offset, k, err)) != ZO_OK)
+        return rc;
+    return zo_bundle_add_f64(b, "feature_scale", m->features.scale, d, err);
+}

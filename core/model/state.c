@@ -1,0 +1,330 @@
+/* The state as a whole: what is saved, merged and hashed. */
+#include "model/kind.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t width(const zo_model *m)
+{
+    return m->c.target == ZO_TARGET_REAL ? m->c.outputs : 1;
+}
+
+/* ---- digest ---- */
+
+typedef void put_fn(void *ctx, const void *bytes, size_t n, bool ends_leaf);
+
+static void put_u64(put_fn *put, void *ctx, uint64_t v)
+{
+    put(ctx, &v, sizeof v, false);
+}
+
+static void put_text(put_fn *put, void *ctx, const char *text)
+{
+    const size_t n = strlen(text);
+
+    put_u64(put, ctx, n);
+    put(ctx, text, n, false);
+}
+
+/* An option struct has padding: each field on its own. */
+static void put_options(const zo_model *m, put_fn *put, void *ctx)
+{
+    const zo_model_kind *k = m->c.kind;
+
+    for (size_t i = 0; i < k->n_opts; i++) {
+        static const size_t bytes[] = {[ZO_OPT_TYPE_F64] = sizeof(double),
+                                       [ZO_OPT_TYPE_U64] = sizeof(uint64_t),
+                                       [ZO_OPT_TYPE_BOOL] = sizeof(bool),
+                                       [ZO_OPT_TYPE_ENUM] = sizeof(uint32_t)};
+
+        put_text(put, ctx, k->opts[i].name);
+        put(ctx, (const char *)m->c.options + k->opts[i].offset, bytes[k->opts[i].type], false);
+    }
+}
+
+zo_status zo_model_config_leaf(const zo_model *m, put_fn *put, void *ctx, zo_error *err)
+{
+    const zo_model_config *c = &m->c;
+
+    (void)err;
+    put_text(put, ctx, "zeroth-model-1");
+    put_text(put, ctx, c->kind->name);
+    put_u64(put, ctx, c->inputs);
+    put_u64(put, ctx, c->target);
+    put_u64(put, ctx, c->target == ZO_TARGET_REAL ? c->outputs : 0);
+    put_u64(put, ctx, c->gamma_rule);
+    put(ctx, &c->gamma, sizeof c->gamma, false);
+    for (size_t i = 0; i < c->n_range; i++)
+        put(ctx, &c->range[i], sizeof c->range[i], false);
+    if (c->target == ZO_TARGET_REAL)
+        put(ctx, &c->target_range, sizeof c->target_range, false);
+    put_u64(put, ctx, c->quant);
+    put_u64(put, ctx, c->capacity);
+    put_u64(put, ctx, c->expansion);
+    if (c->expansion != ZO_EXPAND_NONE) {
+        put_u64(put, ctx, c->features);
+        put(ctx, &c->scale, sizeof c->scale, false);
+    }
+    put_u64(put, ctx, c->seed);
+    put_u64(put, ctx, (uint64_t)c->bias | (uint64_t)c->reweight << 1 | (uint64_t)c->fast << 2);
+    put_u64(put, ctx, c->n_classes);
+    for (size_t i = 0; i < c->n_classes; i++)
+        put_text(put, ctx, c->classes[i]);
+    put_options(m, put, ctx);
+    put_u64(put, ctx, c->n_described);
+    for (size_t i = 0; i < c->n_described; i++) {
+        put_text(put, ctx, c->described[i]);
+        put(ctx, c->descriptions + i * c->description_size, c->description_size * sizeof(double), false);
+    }
+    put(ctx, "", 0, true);
+    return ZO_OK;
+}
+
+static void put_array(const zo_model *m, put_fn *put, void *ctx, const void *array, size_t n)
+{
+    if (array)
+        put(ctx, array, n * sums_entry_bytes(m), true);
+}
+
+zo_status zo_model_digest(const zo_model *m, put_fn *put, void *ctx, zo_error *err)
+{
+    const zo_status rc = zo_model_config_leaf(m, put, ctx, err);
+
+    if (rc != ZO_OK)
+        return rc;
+    put_u64(put, ctx, m->total->n);
+    for (size_t i = 0; i < m->n_classes; i++) {
+        const model_class *c = &m->classes[m->order[i]];
+
+        if (c->n == 0)
+            continue;
+        put_text(put, ctx, c->label);
+        put_u64(put, ctx, c->n);
+    }
+    put(ctx, "", 0, true);
+    for (size_t l = 0; l < m->n_layers; l++) {
+        const size_t d = m->layers[l].d, k = width(m);
+
+        put_array(m, put, ctx, m->total->layers[l].A, sums_triangle(d));
+        put_array(m, put, ctx, m->total->layers[l].B, k * d);
+        put_array(m, put, ctx, m->total->layers[l].yy, k);
+        for (size_t i = 0; i < m->n_classes; i++) {
+            const model_class *c = &m->classes[m->order[i]];
+
+            if (c->n == 0)
+                continue;
+            put_array(m, put, ctx, c->sums->layers[l].B, d);
+            put_array(m, put, ctx, c->sums->layers[l].A, sums_triangle(d));
+        }
+    }
+    return ZO_OK;
+}
+
+/* ---- save ---- */
+
+static zo_status add(zo_bundle *b, const zo_model *m, const char *name, size_t layer, const void *array, size_t n,
+                     zo_error *err)
+{
+    const size_t dims[2] = {n, 2};
+    char full[64];
+    void *to;
+    zo_status rc;
+
+    if (!array)
+        return ZO_OK;
+    snprintf(full, sizeof full, "%s.%zu", name, layer);
+    rc =
+        m->wide ? zo_bundle_add(b, full, ZO_U64, 2, dims, &to, err) : zo_bundle_add(b, full, ZO_I64, 1, dims, &to, err);
+    if (rc == ZO_OK && n)
+        memcpy(to, array, n * sums_entry_bytes(m));
+    return rc;
+}
+
+/* Live classes in order: their arrays are one after the other. */
+static zo_status add_class_array(zo_bundle *b, const zo_model *m, const char *name, size_t layer, bool of_A,
+                                 zo_error *err)
+{
+    const size_t d = m->layers[layer].d, n = of_A ? sums_triangle(d) : d, entry = sums_entry_bytes(m);
+    size_t live = 0;
+    char full[64];
+    char *to;
+    zo_status rc;
+
+    for (size_t i = 0; i < m->n_classes; i++)
+        live += m->classes[i].n > 0;
+    const size_t dims[3] = {live, n, 2};
+    snprintf(full, sizeof full, "%s.%zu", name, layer);
+    if ((rc = zo_bundle_add(b, full, m->wide ? ZO_U64 : ZO_I64, m->wide ? 3 : 2, dims, (void **)&to, err)) != ZO_OK)
+        return rc;
+    for (size_t i = 0; i < m->n_classes; i++) {
+        const model_class *c = &m->classes[m->order[i]];
+
+        if (c->n == 0)
+            continue;
+        memcpy(to, of_A ? c->sums->layers[layer].A : c->sums->layers[layer].B, n * entry);
+        to += n * entry;
+    }
+    return ZO_OK;
+}
+
+zo_status zo_model_save(const zo_model *m, zo_bundle *b, zo_error *err)
+{
+    const bool classes = m->c.target == ZO_TARGET_CLASSES;
+    uint64_t *counts;
+    size_t live = 0, dims[1];
+    zo_status rc;
+
+    for (size_t i = 0; i < m->n_classes; i++)
+        live += m->classes[i].n > 0;
+    dims[0] = 1 + live;
+    if ((rc = zo_bundle_add(b, "counts", ZO_U64, 1, dims, (void **)&counts, err)) != ZO_OK)
+        return rc;
+    counts[0] = m->total->n;
+    live = 0;
+    for (size_t i = 0; i < m->n_classes; i++) {
+        const model_class *c = &m->classes[m->order[i]];
+        char key[32];
+
+        if (c->n == 0)
+            continue;
+        snprintf(key, sizeof key, "class.%zu", live);
+        if ((rc = zo_bundle_set_meta(b, key, c->label, err)) != ZO_OK)
+            return rc;
+        counts[++live] = c->n;
+    }
+    for (size_t l = 0; l < m->n_layers; l++) {
+        const size_t d = m->layers[l].d, k = width(m);
+
+        if ((rc = add(b, m, "A", l, m->total->layers[l].A, sums_triangle(d), err)) != ZO_OK ||
+            (rc = add(b, m, "B", l, m->total->layers[l].B, k * d, err)) != ZO_OK ||
+            (rc = add(b, m, "yy", l, m->total->layers[l].yy, k, err)) != ZO_OK ||
+            (classes && (rc = add_class_array(b, m, "class_B", l, false, err)) != ZO_OK) ||
+            (m->c.reweight && (rc = add_class_array(b, m, "class_A", l, true, err)) != ZO_OK))
+            return rc;
+    }
+    return ZO_OK;
+}
+
+/* ---- merge ---- */
+
+static zo_status damaged(zo_error *err, const char *what)
+{
+    return zo_fail(err, ZO_EINVAL, "", "the state does not fit this model: %s", what);
+}
+
+/* The array under name with exactly n entries, or NULL. */
+static const void *fetch(const zo_bundle *b, const zo_model *m, const char *name, size_t layer, size_t n)
+{
+    char full[64];
+    const zo_array *a;
+
+    snprintf(full, sizeof full, "%s.%zu", name, layer);
+    a = zo_bundle_get(b, full);
+    return a && a->dtype == (m->wide ? ZO_U64 : ZO_I64) && a->bytes == n * sums_entry_bytes(m) ? a->data : NULL;
+}
+
+struct incoming {
+    const uint64_t *counts;
+    size_t live;
+    uint32_t *index; /* [live] in this model */
+};
+
+static zo_status check_arrays(const zo_model *m, const zo_bundle *b, const struct incoming *in, zo_error *err)
+{
+    const bool classes = m->c.target == ZO_TARGET_CLASSES;
+
+    for (size_t l = 0; l < m->n_layers; l++) {
+        const size_t d = m->layers[l].d, k = width(m);
+
+        if (!fetch(b, m, "A", l, sums_triangle(d)) || (!classes && !fetch(b, m, "B", l, k * d)) ||
+            (!classes && !fetch(b, m, "yy", l, k)) || (classes && !fetch(b, m, "class_B", l, in->live * d)) ||
+            (m->c.reweight && !fetch(b, m, "class_A", l, in->live * sums_triangle(d))))
+            return damaged(err, "an array is missing or of another size");
+    }
+    return ZO_OK;
+}
+
+static zo_status read_counts(zo_model *m, const zo_bundle *b, struct incoming *in, zo_error *err)
+{
+    const zo_array *a = zo_bundle_get(b, "counts");
+    uint64_t sum = 0;
+    zo_status rc;
+
+    if (!a || a->dtype != ZO_U64 || a->bytes < sizeof(uint64_t) ||
+        a->bytes / sizeof(uint64_t) > 1 + ZO_MODEL_MAX_CLASSES)
+        return damaged(err, "there are no counts");
+    in->counts = a->data;
+    in->live = a->bytes / sizeof(uint64_t) - 1;
+    if (in->live && m->c.target == ZO_TARGET_REAL)
+        return damaged(err, "it has classes");
+    if (in->counts[0] > m->c.capacity - m->total->n)
+        return zo_fail(err, ZO_ETOOLARGE, "", "together the models have more rows than the capacity of %llu",
+                       (unsigned long long)m->c.capacity);
+    if (!(in->index = zo_calloc(in->live + 1, sizeof *in->index)))
+        return zo_fail_nomem(err);
+    for (size_t i = 0; i < in->live; i++) {
+        char key[32];
+        const char *label;
+
+        snprintf(key, sizeof key, "class.%zu", i);
+        if (!(label = zo_bundle_meta(b, key)) || in->counts[1 + i] == 0 || in->counts[1 + i] > in->counts[0])
+            return damaged(err, "a class is missing");
+        sum += in->counts[1 + i];
+        if ((rc = zo_model_class(m, label, &in->index[i], err)) != ZO_OK)
+            return rc;
+        for (size_t k = 0; k < i; k++)
+            if (in->index[k] == in->index[i])
+                return damaged(err, "a class comes twice");
+    }
+    if (m->c.target == ZO_TARGET_CLASSES && sum != in->counts[0])
+        return damaged(err, "the counts do not add up");
+    return ZO_OK;
+}
+
+static void add_into(const zo_model *m, void *to, const char *from, size_t n)
+{
+    if (!to)
+        return;
+    if (m->wide) {
+        for (size_t i = 0; i < n; i++)
+            ((zo_i128 *)to)[i] += ((const zo_i128 *)(const void *)from)[i];
+    } else {
+        for (size_t i = 0; i < n; i++) /* unsigned: a hostile state may wrap */
+            ((uint64_t *)to)[i] += ((const uint64_t *)(const void *)from)[i];
+    }
+}
+
+zo_status zo_model_merge(zo_model *m, const zo_bundle *b, zo_error *err)
+{
+    const bool classes = m->c.target == ZO_TARGET_CLASSES;
+    struct incoming in = {0};
+    zo_status rc;
+
+    if ((rc = read_counts(m, b, &in, err)) != ZO_OK || (rc = check_arrays(m, b, &in, err)) != ZO_OK) {
+        zo_free(in.index);
+        return rc;
+    }
+    for (size_t l = 0; l < m->n_layers; l++) {
+        const size_t d = m->layers[l].d, k = width(m), entry = sums_entry_bytes(m), t = sums_triangle(d);
+
+        add_into(m, m->total->layers[l].A, fetch(b, m, "A", l, t), t);
+        if (!classes) {
+            add_into(m, m->total->layers[l].B, fetch(b, m, "B", l, k * d), k * d);
+            add_into(m, m->total->layers[l].yy, fetch(b, m, "yy", l, k), k);
+        }
+        for (size_t i = 0; i < in.live; i++) {
+            const char *of_B = fetch(b, m, "class_B", l, in.live * d), *of_A = fetch(b, m, "class_A", l, in.live * t);
+
+            add_into(m, m->classes[in.index[i]].sums->layers[l].B, of_B + i * d * entry, d);
+            if (of_A && m->c.reweight)
+                add_into(m, m->classes[in.index[i]].sums->layers[l].A, of_A + i * t * entry, t);
+        }
+    }
+    m->total->n += in.counts[0];
+    for (size_t i = 0; i < in.live; i++)
+        m->classes[in.index[i]].n += in.counts[1 + i];
+    zo_free(in.index);
+    model_unsolve(m);
+    return ZO_OK;
+}

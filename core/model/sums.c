@@ -1,0 +1,447 @@
+/* The exact accumulator. A block of rows becomes a block F of integer-valued doubles; F F' is made panel by panel with
+ * dgemm, whose results are exact because every partial sum stays below 2^53, and each panel is added to 64- or 128-bit
+ * integers while it is in cache. Which kernel or how many threads made it can't be seen in the result. */
+#include "model/kind.h"
+
+#include <cblas.h>
+#include <string.h>
+
+enum { PANEL = 96, BLOCK_ROWS = 512 };
+
+size_t sums_entry_bytes(const zo_model *m)
+{
+    return m->wide ? sizeof(zo_i128) : sizeof(int64_t);
+}
+
+size_t sums_triangle(size_t d)
+{
+    return d * (d + 1) / 2;
+}
+
+double sums_get(const zo_model *m, const void *array, size_t i)
+{
+    return m->wide ? (double)((const zo_i128 *)array)[i] : (double)((const int64_t *)array)[i];
+}
+
+/* Columns of B of one class's or one cell's sums. */
+static size_t width(const zo_model *m)
+{
+    return m->c.target == ZO_TARGET_REAL ? m->c.outputs : 1;
+}
+
+/* ---- integers: capacity bounds every sum, so nothing can overflow; a wrap would be undone exactly by the opposite
+ * sign ---- */
+
+static void add_doubles(const zo_model *m, void *to, size_t at, const double *v, size_t n, int sign)
+{
+    if (m->wide) {
+        zo_i128 *a = (zo_i128 *)to + at;
+        for (size_t i = 0; i < n; i++)
+            a[i] += (zo_i128)(int64_t)v[i] * sign;
+    } else if (sign > 0) {
+        int64_t *a = (int64_t *)to + at;
+        for (size_t i = 0; i < n; i++)
+            a[i] += (int64_t)v[i];
+    } else {
+        int64_t *a = (int64_t *)to + at;
+        for (size_t i = 0; i < n; i++)
+            a[i] -= (int64_t)v[i];
+    }
+}
+
+static void add_array(const zo_model *m, void *to, const void *from, size_t n, int sign)
+{
+    if (!to || !from)
+        return;
+    if (m->wide) {
+        zo_i128 *a = to;
+        const zo_i128 *b = from;
+        for (size_t i = 0; i < n; i++)
+            a[i] += b[i] * sign;
+    } else {
+        int64_t *a = to;
+        const int64_t *b = from;
+        for (size_t i = 0; i < n; i++)
+            a[i] += b[i] * sign;
+    }
+}
+
+/* ---- life ---- */
+
+static void *zeroed(size_t count, size_t bytes)
+{
+    size_t product;
+    void *p;
+
+    if (__builtin_mul_overflow(count, bytes, &product) || !(p = zo_memalign64(product)))
+        return NULL;
+    return memset(p, 0, product);
+}
+
+zo_status sums_alloc(const zo_model *m, bool with_A, bool with_B, zo_sums **out, zo_error *err)
+{
+    const size_t entry = sums_entry_bytes(m), k = width(m);
+    zo_sums *s = zo_calloc(1, sizeof *s + m->n_layers * sizeof s->layers[0]);
+
+    if (!s)
+        return zo_fail_nomem(err);
+    s->model = m;
+    for (size_t l = 0; l < m->n_layers; l++) {
+        const size_t d = m->layers[l].d;
+
+        if ((with_A && !(s->layers[l].A = zeroed(sums_triangle(d), entry))) ||
+            (with_B && !(s->layers[l].B = zeroed(k * d, entry))) ||
+            (with_B && m->c.target == ZO_TARGET_REAL && !(s->layers[l].yy = zeroed(k, entry)))) {
+            zo_sums_free(s);
+            return zo_fail_nomem(err);
+        }
+    }
+    *out = s;
+    return ZO_OK;
+}
+
+zo_status zo_sums_new(const zo_model *m, zo_sums **out, zo_error *err)
+{
+    return sums_alloc(m, true, true, out, err);
+}
+
+static void wipe(void *p, size_t bytes)
+{
+    if (p)
+        explicit_bzero(p, bytes);
+    zo_free(p);
+}
+
+void zo_sums_free(zo_sums *s)
+{
+    if (!s)
+        return;
+    const zo_model *m = s->model;
+    const size_t entry = sums_entry_bytes(m), k = width(m);
+    for (size_t l = 0; l < m->n_layers; l++) {
+        wipe(s->layers[l].A, sums_triangle(m->layers[l].d) * entry);
+        wipe(s->layers[l].B, k * m->layers[l].d * entry);
+        wipe(s->layers[l].yy, k * entry);
+    }
+    zo_free(s);
+}
+
+uint64_t zo_sums_rows(const zo_sums *s)
+{
+    return s->n;
+}
+
+void zo_sums_add(zo_sums *to, const zo_sums *s, int sign)
+{
+    const zo_model *m = s->model;
+    const size_t k = width(m);
+
+    for (size_t l = 0; l < m->n_layers; l++) {
+        const size_t d = m->layers[l].d;
+
+        add_array(m, to->layers[l].A, s->layers[l].A, sums_triangle(d), sign);
+        add_array(m, to->layers[l].B, s->layers[l].B, k * d, sign);
+        add_array(m, to->layers[l].yy, s->layers[l].yy, k, sign);
+    }
+    to->n += sign > 0 ? s->n : -s->n;
+}
+
+/* ---- rows into sums ---- */
+
+/* Where a block's products go: A to two places, B to two. Any may be NULL. */
+struct sinks {
+    void *A[3];
+    void *B[3], *yy[3];
+    int sign[3];
+};
+
+struct block {
+    double *work, *F, *product; /* [rows * inputs]; [rows][d]; [PANEL][d] */
+    double *Y;                  /* [rows][k] real targets */
+    size_t cap_rows;
+};
+
+static void block_fini(const zo_model *m, struct block *b, size_t d)
+{
+    wipe(b->work, b->cap_rows * m->c.inputs * sizeof(double));
+    wipe(b->F, b->cap_rows * d * sizeof(double));
+    wipe(b->product, PANEL * d * sizeof(double));
+    wipe(b->Y, b->cap_rows * width(m) * sizeof(double));
+}
+
+static zo_status block_init(const zo_model *m, struct block *b, size_t rows, size_t d, zo_error *err)
+{
+    *b = (struct block){.cap_rows = rows};
+    b->work = zo_memalign64(rows * m->c.inputs * sizeof(double));
+    b->F = zo_memalign64(rows * d * sizeof(double));
+    b->product = zo_memalign64(PANEL * d * sizeof(double));
+    b->Y = zo_memalign64(rows * width(m) * sizeof(double));
+    if (b->work && b->F && b->product && b->Y)
+        return ZO_OK;
+    zo_free(b->work);
+    zo_free(b->F);
+    zo_free(b->product);
+    zo_free(b->Y);
+    return zo_fail_nomem(err);
+}
+
+static void add_products(const zo_model *m, const struct block *b, size_t d, size_t rows, const struct sinks *to)
+{
+    size_t at = 0;
+
+    for (size_t j0 = 0; j0 < d; j0 += PANEL) {
+        const size_t nb = d - j0 < PANEL ? d - j0 : PANEL, height = d - j0;
+
+        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, zo_blas_int(height), zo_blas_int(nb), zo_blas_int(rows),
+                    1.0, b->F + j0, zo_blas_int(d), b->F + j0, zo_blas_int(d), 0.0, b->product, zo_blas_int(height));
+        for (size_t j = 0; j < nb; j++) {
+            const size_t n = height - j;
+
+            for (size_t i = 0; i < ZO_LEN(to->A); i++)
+                if (to->A[i])
+                    add_doubles(m, to->A[i], at, b->product + j * height + j, n, to->sign[i]);
+            at += n;
+        }
+    }
+}
+
+/* Sums of features, weighted by targets where they are real: products below 2^53 like those of A. */
+static void add_moments(const zo_model *m, const struct block *b, size_t d, size_t rows, const struct sinks *to)
+{
+    const size_t k = width(m);
+    const bool real = m->c.target == ZO_TARGET_REAL;
+
+    for (size_t c = 0; c < k; c++) {
+        double *sum = b->product, square = 0;
+
+        memset(sum, 0, d * sizeof *sum);
+        for (size_t r = 0; r < rows; r++) {
+            const double y = real ? b->Y[r * k + c] : 1;
+            const double *f = b->F + r * d;
+
+            for (size_t i = 0; i < d; i++)
+                sum[i] += f[i] * y;
+            square += y * y;
+        }
+        for (size_t i = 0; i < ZO_LEN(to->B); i++) {
+            if (to->B[i])
+                add_doubles(m, to->B[i], c * d, sum, d, to->sign[i]);
+            if (to->yy[i])
+                add_doubles(m, to->yy[i], c, &square, 1, to->sign[i]);
+        }
+    }
+}
+
+static zo_status make_features(const zo_model *m, size_t layer, size_t draw, const zo_rows *r, struct block *b,
+                               zo_error *err)
+{
+    if (m->c.kind->ops->features)
+        return m->c.kind->ops->features(m, layer, draw, r, b->F, err);
+    features_make(&m->features, r->x, r->n, b->work, b->F);
+    return ZO_OK;
+}
+
+static zo_status add_layer(const zo_model *m, size_t layer, const zo_rows *r, const struct sinks *to, zo_error *err)
+{
+    const size_t d = m->layers[layer].d, k = width(m);
+    const size_t cap = m->block_rows < BLOCK_ROWS ? (size_t)m->block_rows : BLOCK_ROWS, rows = r->n < cap ? r->n : cap;
+    struct block b;
+    zo_status rc = block_init(m, &b, rows, d, err);
+
+    for (size_t first = 0; first < r->n && rc == ZO_OK; first += rows) {
+        const size_t n = r->n - first < rows ? r->n - first : rows;
+        const zo_rows part = {
+            .x = r->x + first * m->c.inputs, .y = r->y ? r->y + first * k : NULL, .n = n, .cls = r->cls};
+
+        for (size_t i = 0; r->y && i < n * k; i++)
+            b.Y[i] = part.y[i];
+        for (size_t draw = 0; draw < m->draws && rc == ZO_OK; draw++) {
+            if ((rc = make_features(m, layer, draw, &part, &b, err)) != ZO_OK)
+                break;
+            add_products(m, &b, d, n, to);
+            add_moments(m, &b, d, n, to);
+        }
+    }
+    if (b.work)
+        block_fini(m, &b, d);
+    return rc;
+}
+
+static void aim(struct sinks *to, size_t i, const zo_sums *s, size_t layer, int sign)
+{
+    to->sign[i] = sign;
+    if (!s)
+        return;
+    to->A[i] = s->layers[layer].A;
+    to->B[i] = s->layers[layer].B;
+    to->yy[i] = s->layers[layer].yy;
+}
+
+zo_status zo_model_accumulate(zo_model *m, const zo_rows *r, int sign, zo_sums *also, zo_error *err)
+{
+    zo_sums *of_class = m->c.target == ZO_TARGET_CLASSES ? m->classes[r->cls].sums : NULL;
+    zo_status rc = ZO_OK;
+
+    if (r->n == 0)
+        return ZO_OK;
+    if (sign > 0 && r->n > m->c.capacity - m->total->n)
+        return zo_fail(err, ZO_ETOOLARGE, "", "the model holds at most %llu rows (capacity)",
+                       (unsigned long long)m->c.capacity);
+    for (size_t l = 0; l < m->n_layers && rc == ZO_OK; l++) {
+        struct sinks to = {.A = {NULL}};
+
+        aim(&to, 0, m->total, l, sign);
+        aim(&to, 1, of_class, l, sign);
+        aim(&to, 2, also, l, 1);
+        if ((rc = add_layer(m, l, r, &to, err)) !=
+            ZO_OK) /* fails before it has added anything: layers before are undone */
+            for (size_t u = 0; u < l; u++) {
+                struct sinks back = {.A = {NULL}};
+
+                aim(&back, 0, m->total, u, -sign);
+                aim(&back, 1, of_class, u, -sign);
+                aim(&back, 2, also, u, -1);
+                zo_error ignored;
+                ZO_ASSERT(add_layer(m, u, r, &back, &ignored) == ZO_OK);
+            }
+    }
+    if (rc != ZO_OK)
+        return rc;
+    m->total->n += sign > 0 ? r->n : -(uint64_t)r->n;
+    if (of_class)
+        m->classes[r->cls].n += sign > 0 ? r->n : -(uint64_t)r->n;
+    if (also)
+        also->n += r->n;
+    model_unsolve(m);
+    return ZO_OK;
+}
+
+zo_status zo_model_add_sums(zo_model *m, uint32_t cls, const zo_sums *s, int sign, zo_error *err)
+{
+    const uint64_t n = s->n;
+
+    if (sign > 0 && n > m->c.capacity - m->total->n)
+        return zo_fail(err, ZO_ETOOLARGE, "", "the model holds at most %llu rows (capacity)",
+                       (unsigned long long)m->c.capacity);
+    zo_sums_add(m->total, s, sign);
+    if (m->c.target == ZO_TARGET_CLASSES) {
+        zo_sums_add(m->classes[cls].sums, s, sign);
+        m->classes[cls].n += sign > 0 ? n : -n;
+    }
+    model_unsolve(m);
+    return ZO_OK;
+}
+
+static void clear(const zo_model *m, zo_sums *s)
+{
+    const size_t entry = sums_entry_bytes(m), k = width(m);
+
+    for (size_t l = 0; s && l < m->n_layers; l++) {
+        const size_t d = m->layers[l].d;
+
+        if (s->layers[l].A)
+            memset(s->layers[l].A, 0, sums_triangle(d) * entry);
+        if (s->layers[l].B)
+            memset(s->layers[l].B, 0, k * d * entry);
+        if (s->layers[l].yy)
+            memset(s->layers[l].yy, 0, k * entry);
+    }
+    if (s)
+        s->n = 0;
+}
+
+void zo_model_clear(zo_model *m)
+{
+    clear(m, m->total);
+    for (size_t i = 0; i < m->n_classes; i++) {
+        clear(m, m->classes[i].sums);
+        m->classes[i].n = 0;
+    }
+    model_unsolve(m);
+}
+
+/* ---- plain form ---- */
+
+size_t zo_sums_bytes(const zo_model *m)
+{
+    const size_t entry = sums_entry_bytes(m), k = width(m);
+    size_t n = sizeof(uint64_t);
+
+    for (size_t l = 0; l < m->n_layers; l++)
+        n += entry * (sums_triangle(m->layers[l].d) + k * m->layers[l].d + (m->c.target == ZO_TARGET_REAL ? k : 0));
+    return n;
+}
+
+static uint8_t *put(uint8_t *at, const void *p, size_t n)
+{
+    memcpy(at, p, n);
+    return at + n;
+}
+
+void zo_sums_write(const zo_sums *s, void *out)
+{
+    const zo_model *m = s->model;
+    const size_t entry = sums_entry_bytes(m), k = width(m);
+    uint8_t *at = put(out, &s->n, sizeof s->n);
+
+    for (size_t l = 0; l < m->n_layers; l++) {
+        const size_t d = m->layers[l].d;
+
+        at = put(at, s->layers[l].A, sums_triangle(d) * entry);
+        at = put(at, s->layers[l].B, k * d * entry);
+        if (s->layers[l].yy)
+            at = put(at, s->layers[l].yy, k * entry);
+    }
+}
+
+zo_status zo_sums_read(const zo_model *m, const void *bytes, size_t n, zo_sums *s, zo_error *err)
+{
+    const size_t entry = sums_entry_bytes(m), k = width(m);
+    const uint8_t *at = bytes;
+
+    if (n != zo_sums_bytes(m))
+        return zo_fail(err, ZO_EINVAL, "", "stored sums have %zu bytes where the model needs %zu", n, zo_sums_bytes(m));
+    memcpy(&s->n, at, sizeof s->n);
+    at += sizeof s->n;
+    for (size_t l = 0; l < m->n_layers; l++) {
+        const size_t d = m->layers[l].d;
+
+        memcpy(s->layers[l].A, at, sums_triangle(d) * entry);
+        at += sums_triangle(d) * entry;
+        memcpy(s->layers[l].B, at, k * d * entry);
+        at += k * d * entry;
+        if (s->layers[l].yy)
+            memcpy(s->layers[l].yy, at, k * entry);
+        at += s->layers[l].yy ? k * entry : 0;
+    }
+    return ZO_OK;
+}
+
+/* ---- to natural units ---- */
+
+void sums_matrix(const zo_model *m, size_t layer, const double *scale, double gamma, zo_mat *out)
+{
+    const size_t d = m->layers[layer].d;
+    size_t at = 0, live = 0;
+
+    for (size_t i = 0; i < m->n_classes; i++)
+        live += m->classes[i].n > 0;
+    for (size_t j = 0; j < d; j++)
+        for (size_t i = j; i < d; i++, at++) {
+            double v;
+
+            if (m->c.reweight) {
+                v = 0;
+                for (size_t c = 0; c < m->n_classes; c++) {
+                    const model_class *k = &m->classes[m->order[c]];
+
+                    if (k->n > 0)
+                        v += sums_get(m, k->sums->layers[layer].A, at) *
+                             ((double)m->total->n / ((double)live * (double)k->n));
+                }
+            } else {
+                v = sums_get(m, m->total->layers[layer].A, at);
+            }
+            out->a[i + j * out->ld] = v * scale[i] * scale[j] + (i == j ? gamma : 0);
+        }
+}
