@@ -21,9 +21,11 @@
 #include "cli.h"
 #include "zeroth/linalg.h"
 
+enum { COMMANDS_MIB = 16 }; /* what the commands in flight hold beside their bodies */
+
 struct serve_opts {
     const char *db, *listen, *log_level;
-    uint64_t workers, long_workers, max_connections, max_body_kib, max_inflight_mib, max_memory_mib, evict_idle_s, snapshot_every, drain_s;
+    uint64_t workers, long_workers, max_connections, max_body_kib, max_learn_mib, max_inflight_mib, max_memory_mib, evict_idle_s, snapshot_every, drain_s;
     bool allow_remote, idle_priority, no_access_log;
 };
 
@@ -43,7 +45,8 @@ static const struct flag {
     {"idle-priority", FLAG_SWITCH, offsetof(struct serve_opts, idle_priority), 0, 0, NULL, "run slow solvers only when the machine is idle otherwise"},
     {"max-connections", FLAG_NUMBER, offsetof(struct serve_opts, max_connections), 16, 1000000, "N", "open connections (4096)"},
     {"max-body", FLAG_NUMBER, offsetof(struct serve_opts, max_body_kib), 1, 1048576, "KIB", "largest JSON body in KiB (1024)"},
-    {"max-inflight", FLAG_NUMBER, offsetof(struct serve_opts, max_inflight_mib), 1, 1048576, "MIB", "request bodies held in memory together (64)"},
+    {"max-learn", FLAG_NUMBER, offsetof(struct serve_opts, max_learn_mib), 1, 1024, "MIB", "largest safetensors body of rows to learn in MiB (64)"},
+    {"max-inflight", FLAG_NUMBER, offsetof(struct serve_opts, max_inflight_mib), 1, 1048576, "MIB", "request bodies held in memory together (256)"},
     {"max-memory", FLAG_NUMBER, offsetof(struct serve_opts, max_memory_mib), 1, 1048576, "MIB", "live studies in memory before the least recently used are put away (256)"},
     {"evict-idle", FLAG_NUMBER, offsetof(struct serve_opts, evict_idle_s), 1, 31536000, "SECONDS", "put a study away when idle for this long (300)"},
     {"snapshot-every", FLAG_NUMBER, offsetof(struct serve_opts, snapshot_every), 100, 1000000000, "EVENTS", "snapshot a study after this many events (20000)"},
@@ -213,12 +216,12 @@ static zo_status open_all(struct daemon *d, zo_error *err)
     if ((rc = zo_store_open(&store, &d->app.store, err)) != ZO_OK)
         return rc;
     const zo_runtime_opts runtime = {.store = d->app.store, .loop = &d->loop, .workers = (unsigned)o->workers, .long_workers = (unsigned)o->long_workers,
-                                     .max_resident_bytes = o->max_memory_mib << 20, .evict_idle_s = (unsigned)o->evict_idle_s,
+                                     .max_command_bytes = (o->max_inflight_mib + COMMANDS_MIB) << 20, .max_resident_bytes = o->max_memory_mib << 20, .evict_idle_s = (unsigned)o->evict_idle_s,
                                      .snapshot_every_events = o->snapshot_every, .idle_priority = o->idle_priority, .finished = zo_api_finished, .ctx = &d->app};
     if ((rc = zo_runtime_start(d->app.runtime, &runtime, err)) != ZO_OK)
         return rc;
     const zo_http_opts http = {.listen = o->listen, .routes = zo_api_routes, .n_routes = zo_api_n_routes, .app = &d->app, .max_connections = (unsigned)o->max_connections,
-                               .max_json_bytes = o->max_body_kib << 10, .max_inflight_bytes = o->max_inflight_mib << 20,
+                               .max_json_bytes = o->max_body_kib << 10, .max_large_bytes = o->max_learn_mib << 20, .max_inflight_bytes = o->max_inflight_mib << 20,
                                .access_log = !o->no_access_log && zo_log_enabled(ZO_INFO)};
     return zo_http_open(&d->loop, &http, &d->app.http, err);
 }
@@ -249,7 +252,7 @@ static zo_status close_all(struct daemon *d)
 int zo_cli_serve(int argc, char **argv)
 {
     struct daemon d = {.o = {.db = "zeroth.db", .listen = "127.0.0.1:8470", .log_level = "info", .max_connections = 4096, .max_body_kib = 1024,
-                             .max_inflight_mib = 64, .max_memory_mib = 256, .evict_idle_s = 300, .snapshot_every = 20000, .drain_s = 10}};
+                             .max_learn_mib = 64, .max_inflight_mib = 256, .max_memory_mib = 256, .evict_idle_s = 300, .snapshot_every = 20000, .drain_s = 10}};
     zo_log_level level;
     zo_error err = {0};
 

@@ -1,6 +1,5 @@
 /* safetensors: a bundle as bytes. 8-byte little-endian header length, a JSON header of dtype, shape and data_offsets
- * per array and of
- * __metadata__ strings, then the arrays' raw little-endian, row-major data without holes.
+ * per array and of __metadata__ strings, then the arrays' raw little-endian, row-major data without holes.
  * Source: "Safetensors format", github.com/huggingface/safetensors, README. Any thread. */
 #ifndef ZO_CODEC_SAFETENSORS_H
 #define ZO_CODEC_SAFETENSORS_H
@@ -28,8 +27,7 @@ typedef struct zo_tensor {
     const char *name; /* lent by the view */
     zo_dtype dtype;
     size_t n_dims, dims[4];
-    const void
-        *data; /* row-major, inside the caller's bytes; NOT aligned: read it by zo_load_f64 & co. or memcpy only */
+    const void *data; /* row-major, inside the caller's bytes; NOT aligned: read it by zo_load_f64 & co. or memcpy */
     size_t bytes;
 } zo_tensor;
 

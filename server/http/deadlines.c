@@ -1,7 +1,9 @@
 /* Connections and their deadlines. The library's own timeout counts inactivity only, so that one byte a second holds a
  * connection for ever; here a whole request has to be complete in time:
  *   - the first one within first_request_ms of the accept, a later one within next_request_ms of the reply before;
- *   - a body within body_ms, or longer while it averages BODY_RATE; any request within request_ms of its first line;
+ *   - a body within body_ms, or longer while it averages BODY_RATE; any request within request_ms of its first line,
+ *     a large body within what it takes at LARGE_RATE on top, which is also what it must average: the more memory it
+ *     holds, the sooner it has to come;
  *   - a reply, or each piece of a stream, is taken by the client within request_ms.
  * A request that waits for its reply has none. Above 80 % of the connection limit each new connection cuts the oldest
  * one that has not completed a request, and above 95 % the one idle longest: whoever sends whole requests gets through
@@ -16,7 +18,8 @@
 
 #include <stdio.h>
 
-enum { BODY_RATE = 16384 /* bytes/s */, CROWDED_PERCENT = 80, FULL_PERCENT = 95, IDLE_GRACE_MS = 1000 };
+enum { BODY_RATE = 1 << 14, LARGE_RATE = 1 << 17 /* bytes/s */ };
+enum { CROWDED_PERCENT = 80, FULL_PERCENT = 95, IDLE_GRACE_MS = 1000 };
 
 static int64_t now_ms(const zo_http *h)
 {
@@ -83,9 +86,12 @@ static void say_timeout(struct http_conn *c)
         c->req->status = 408;
 }
 
+/* The memory of its body is free for others at once, whenever the library gets round to its end. */
 static void hang_up(struct http_conn *c)
 {
     move(c, CONN_CUT);
+    if (c->req && c->req->phase == REQ_BODY && !c->req->refused)
+        http_body_refuse(c->req);
     shutdown(c->fd, SHUT_RDWR);
 }
 
@@ -212,10 +218,12 @@ static bool is_late(const struct http_conn *c, int64_t now)
 
     if (!has_begun(c) || r->phase == REQ_HEAD)
         return now >= c->deadline;
-    const int64_t elapsed = now - r->body_ms;
+    const bool is_large = http_body_is_large(r);
+    const int64_t elapsed = now - r->body_ms, rate = is_large ? LARGE_RATE : BODY_RATE;
+    const int64_t extra_ms = is_large ? (int64_t)r->body_cap * 1000 / LARGE_RATE : 0;
     const bool is_slow =
-        elapsed >= c->http->o.body_ms && (int64_t)(r->body_bytes + r->dropped_bytes) * 1000 < elapsed * BODY_RATE;
-    return is_slow || now >= r->start_ms + c->http->o.request_ms;
+        elapsed >= c->http->o.body_ms && (int64_t)(r->body_bytes + r->dropped_bytes) * 1000 < elapsed * rate;
+    return is_slow || now >= r->start_ms + c->http->o.request_ms + extra_ms;
 }
 
 /* The peer has sent all it will, and it is no whole request. */

@@ -1,4 +1,4 @@
-/* From the library's callbacks to a route's handler: guard, route, collect the body within its caps, call, reply.
+/* From the library's callbacks to a route's handler: guard, route, collect the body (body.c), call, reply.
  *
  * A request that is refused on sight gets its answer at once and loses its connection when the body that follows is
  * large or unknown; a small one is read and dropped, so that the connection lives on. */
@@ -6,9 +6,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
-
-enum { FIRST_BODY_BYTES = 65536, DROP_FACTOR = 4, DROP_SPARE_BYTES = 1 << 20, MAX_ARRAYS_BYTES = 8 << 20 };
 
 static struct http_conn *conn_of(struct MHD_Connection *c)
 {
@@ -69,59 +66,6 @@ static unsigned parse_method(const char *name)
 static bool is_known_elsewhere(const char *name)
 {
     return strcmp(name, "OPTIONS") == 0 || strcmp(name, "TRACE") == 0 || strcmp(name, "CONNECT") == 0;
-}
-
-static bool has_body(const zo_req *r)
-{
-    return r->frame.chunked || r->frame.length > 0;
-}
-
-static bool is_type(const char *header, const char *type)
-{
-    const size_t n = strlen(type);
-
-    return strncasecmp(header, type, n) == 0 &&
-           (header[n] == '\0' || header[n] == ';' || header[n] == ' ' || header[n] == '\t');
-}
-
-/* Arrays of numbers, where the route takes them. */
-static bool is_arrays(const zo_req *r)
-{
-    const char *type = r->headers[KEPT_CONTENT_TYPE];
-
-    return (r->route->flags & ZO_ROUTE_BODY_ARRAYS) && type && is_type(type, "application/vnd.safetensors");
-}
-
-static bool is_accepted_type(const zo_req *r)
-{
-    const char *type = r->headers[KEPT_CONTENT_TYPE];
-    const uint32_t flags = r->route->flags;
-
-    if (!type)
-        return false;
-    if (flags & ZO_ROUTE_BODY_LINES)
-        return is_type(type, "application/x-ndjson") || is_type(type, "application/jsonl") ||
-               is_type(type, "application/json");
-    return is_type(type, "application/json") || is_arrays(r);
-}
-
-static size_t body_limit(const zo_req *r)
-{
-    const size_t json = r->route->max_body_bytes ? r->route->max_body_bytes : r->http->o.max_json_bytes;
-
-    return is_arrays(r) && json < MAX_ARRAYS_BYTES ? MAX_ARRAYS_BYTES : json;
-}
-
-static void refuse_type(zo_req *r)
-{
-    const uint32_t flags = r->route->flags;
-
-    zo_req_problem_as(r, 415, "unsupported-media-type",
-                      flags & ZO_ROUTE_BODY_LINES
-                          ? "the Content-Type must be application/x-ndjson, application/jsonl or application/json"
-                      : flags & ZO_ROUTE_BODY_ARRAYS
-                          ? "the Content-Type must be application/json (curl sends it with --json) or application/vnd.safetensors"
-                          : "the Content-Type must be application/json (curl sends it with --json)");
 }
 
 static bool take_route(zo_req *r, const struct http_match *m)
@@ -185,87 +129,6 @@ static bool read_query(zo_req *r)
     return false;
 }
 
-/* ---- the body ---- */
-
-/* Memory for bytes and a NUL, within the daemon's bound for all bodies. False: refused. */
-static bool reserve(zo_req *r, size_t bytes)
-{
-    zo_http *h = r->http;
-    const size_t cap = bytes + 1 > r->body_cap ? bytes + 1 : r->body_cap;
-
-    if (h->inflight_bytes + (cap - r->charged_bytes) > h->o.max_inflight_bytes) {
-        zo_req_problem_as(r, 503, "busy", "too many request bodies are in memory");
-        return false;
-    }
-    char *grown = cap > r->body_cap ? zo_realloc(r->body, cap) : r->body;
-    if (!grown) {
-        zo_req_problem_as(r, 503, "memory", "out of memory");
-        return false;
-    }
-    h->inflight_bytes += cap - r->charged_bytes;
-    zo_gauge_add(&zo_metric.inflight_bytes, (int64_t)(cap - r->charged_bytes));
-    r->charged_bytes = cap;
-    r->body = grown;
-    r->body_cap = cap;
-    return true;
-}
-
-static bool refuse_size(zo_req *r)
-{
-    zo_req_problem_as(r, 413, "too-large", r->body_limit ? "the body is too large" : "this path takes no body");
-    return false;
-}
-
-static bool begin_body(zo_req *r)
-{
-    const bool takes_body = (r->route->flags & (ZO_ROUTE_BODY_JSON | ZO_ROUTE_BODY_LINES)) != 0;
-
-    if (!has_body(r)) {
-        if (!takes_body || (r->route->flags & ZO_ROUTE_BODY_OPTIONAL) || r->frame.has_length)
-            return true;
-        zo_req_problem_as(r, 411, "length-required", "a body is needed and its length is not given");
-        return false;
-    }
-    r->body_limit = takes_body ? body_limit(r) : 0;
-    if (r->frame.length > r->body_limit)
-        return refuse_size(r);
-    if (takes_body && !is_accepted_type(r)) {
-        refuse_type(r);
-        return false;
-    }
-    return reserve(r, r->frame.length < FIRST_BODY_BYTES ? (size_t)r->frame.length : FIRST_BODY_BYTES);
-}
-
-/* From here on what arrives is counted and dropped. The buffer goes back at once. */
-static void drop_body(zo_req *r)
-{
-    r->refused = true;
-    r->dropped_bytes = r->body_bytes;
-    http_request_drop_body(r);
-}
-
-/* False when the connection is to be closed: it never stops sending what nobody reads. */
-static bool take_body(zo_req *r, const char *data, size_t bytes)
-{
-    if (!r->refused && bytes > r->body_limit - r->body_bytes) {
-        refuse_size(r);
-        drop_body(r);
-    }
-    if (!r->refused && r->body_bytes + bytes + 1 > r->body_cap) {
-        const size_t need = r->body_bytes + bytes, twice = 2 * r->body_cap;
-        const size_t want = need > twice ? need : twice < r->body_limit ? twice : r->body_limit;
-        if (!reserve(r, want))
-            drop_body(r);
-    }
-    if (r->refused) {
-        r->dropped_bytes += bytes;
-        return r->dropped_bytes <= r->body_limit * DROP_FACTOR + DROP_SPARE_BYTES;
-    }
-    memcpy(r->body + r->body_bytes, data, bytes);
-    r->body_bytes += bytes;
-    return true;
-}
-
 /* ---- the handler ---- */
 
 static enum MHD_Result wait_for_owner(zo_req *r)
@@ -308,11 +171,11 @@ static enum MHD_Result handle(zo_req *r)
 
 static enum MHD_Result refuse_head(zo_req *r)
 {
-    if (has_body(r) && (r->frame.chunked || r->frame.length > HTTP_DRAIN_BODY_MAX || r->frame.expects_continue))
+    if (http_has_body(r) && (r->frame.chunked || r->frame.length > HTTP_DRAIN_BODY_MAX || r->frame.expects_continue))
         r->close = true;
     if (r->close)
         return http_reply_queue(r);
-    drop_body(r);
+    http_body_refuse(r);
     return MHD_YES;
 }
 
@@ -327,7 +190,7 @@ static bool accept_head(zo_req *r, struct MHD_Connection *c, const char *method,
         r->close = true;
         return false;
     }
-    return find_route(r) && read_query(r) && begin_body(r);
+    return find_route(r) && read_query(r) && http_body_begin(r);
 }
 
 static enum MHD_Result on_head(zo_req *r, struct MHD_Connection *c, const char *method, const char *version)
@@ -349,6 +212,8 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *c, const char 
     (void)url;
     if (!r)
         return MHD_NO; /* out of memory */
+    if (r->conn->list == CONN_CUT)
+        return MHD_NO; /* its end may come after bytes that had arrived before */
     if (r->phase == REQ_HEAD)
         return on_head(r, c, method, version);
     if (r->phase == REQ_REPLYING)
@@ -356,7 +221,7 @@ enum MHD_Result http_on_request(void *cls, struct MHD_Connection *c, const char 
     if (*upload_bytes == 0)
         return handle(r);
     http_conn_moved(r->conn);
-    const bool ok = take_body(r, upload, *upload_bytes);
+    const bool ok = http_body_take(r, upload, *upload_bytes);
     *upload_bytes = 0;
     return ok ? MHD_YES : MHD_NO;
 }

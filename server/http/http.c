@@ -48,7 +48,8 @@ static void set_defaults(zo_http *h, const zo_http_opts *o)
     h->o.listen = NULL; /* the caller's text */
     h->o.max_connections = or_default(o->max_connections, 4096);
     h->o.max_json_bytes = o->max_json_bytes ? o->max_json_bytes : (size_t)1 << 20;
-    h->o.max_inflight_bytes = o->max_inflight_bytes ? o->max_inflight_bytes : (size_t)64 << 20;
+    h->o.max_large_bytes = o->max_large_bytes ? o->max_large_bytes : (size_t)64 << 20;
+    h->o.max_inflight_bytes = o->max_inflight_bytes ? o->max_inflight_bytes : (size_t)256 << 20;
     h->o.first_request_ms = or_default(o->first_request_ms, 10000);
     h->o.next_request_ms = or_default(o->next_request_ms, 75000);
     h->o.body_ms = or_default(o->body_ms, 30000);

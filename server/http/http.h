@@ -12,7 +12,8 @@ typedef struct zo_http_opts {
     void *app;
     unsigned max_connections;        /* default 4096, lowered to RLIMIT_NOFILE - 64 with a warning */
     size_t max_json_bytes;           /* default 1 MiB */
-    size_t max_inflight_bytes;       /* bodies in memory over all requests; default 64 MiB -> 503 + Retry-After */
+    size_t max_large_bytes;          /* safetensors where a route takes large ones; default 64 MiB */
+    size_t max_inflight_bytes;       /* bodies in memory over all requests; default 256 MiB -> 503 + Retry-After */
     unsigned first_request_ms, next_request_ms, body_ms, request_ms; /* deadlines: 10 s, 75 s, 30 s, 60 s; 0: default */
     bool access_log;
 } zo_http_opts;

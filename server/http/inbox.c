@@ -110,7 +110,7 @@ void http_on_wake(uv_async_t *a)
 static void orphan(zo_req *r)
 {
     http_gone_stop(r);
-    http_request_uncharge(r);
+    http_body_uncharge(r);
     r->conn->req = NULL;
     r->conn = NULL;
 }

@@ -1,7 +1,7 @@
 /* What the files of this room share. Everything here belongs to the loop thread unless a comment says otherwise.
  *
  * The way of a request: MHD's target callback makes it (request.c), its first handler call guards and routes it
- * (guard.c, router.c), the body is collected (dispatch.c), the route's handler replies, fails or keeps it; a kept
+ * (guard.c, router.c), the body is collected (body.c), the route's handler replies, fails or keeps it; a kept
  * request is suspended until inbox.c hands it back; reply.c queues the reply and the completed callback ends it. */
 #ifndef ZO_HTTP_INTERNAL_H
 #define ZO_HTTP_INTERNAL_H
@@ -23,6 +23,7 @@ enum {
     HTTP_CAPTURES_MAX = 4,       /* {captures} of one route */
     HTTP_REQUESTS_POOLED = 256,  /* finished requests kept for reuse */
     HTTP_BODY_POOLED = 4096,     /* a body buffer of at most this stays with its pooled request */
+    HTTP_ARRAYS_MAX = 8 << 20,   /* arrays, where the route takes no large ones */
 };
 
 /* ---- requests ---- */
@@ -81,10 +82,12 @@ struct zo_req {
 
     struct http_head frame;
     char *body;
-    size_t body_bytes, body_cap, body_limit, dropped_bytes;
-    size_t charged_bytes;      /* of http->inflight_bytes */
-    int64_t start_ms, body_ms; /* request line seen, body begun; loop time */
-    int64_t start_ns;          /* request line seen, for the latency */
+    bool body_mapped; /* body is pages of the system's, not heap */
+    size_t body_bytes, body_cap, body_limit;
+    size_t dropped_bytes, dropped_limit; /* of a refused body: all that came, and may come */
+    size_t charged_bytes;                /* of http->inflight_bytes */
+    int64_t start_ms, body_ms;           /* request line seen, body begun; loop time */
+    int64_t start_ns;                    /* request line seen, for the latency */
 
     unsigned status;
     const char *content_type;
@@ -102,11 +105,19 @@ struct zo_req {
 /* request.c */
 zo_req *http_request_new(struct http_conn *c, const char *target); /* NULL when out of memory */
 void http_request_release(zo_req *r);                              /* [loop] to the pool */
-void http_request_uncharge(zo_req *r);                             /* its body no longer counts as in memory */
-void http_request_drop_body(zo_req *r);                            /* wiped or freed */
 void http_request_free(zo_req *r);                                 /* [any owner] */
 void http_reply_static(zo_req *r, unsigned status, const char *content_type, const char *text);
 extern const char *const http_kept_headers[KEPT_HEADERS];
+
+/* body.c */
+bool http_has_body(const zo_req *r);                            /* it says that one follows its head */
+bool http_body_begin(zo_req *r);                                /* false: refused, the problem is set */
+bool http_body_take(zo_req *r, const char *data, size_t bytes); /* false: it never stops; close the connection */
+void http_body_refuse(zo_req *r);                               /* what comes from now on is counted and dropped */
+void http_body_drop(zo_req *r);                                 /* wiped or freed; it no longer counts */
+void http_body_uncharge(zo_req *r);                             /* it no longer counts as in memory */
+void http_body_free(zo_req *r);                                 /* [any owner] */
+bool http_body_is_large(const zo_req *r);                       /* beyond what an ordinary route takes */
 
 /* query.c: splits and percent-decodes text in place. */
 zo_status http_query_parse(char *text, zo_arena *arena, struct http_pair **out, size_t *n_out, zo_error *err);

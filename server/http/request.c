@@ -75,31 +75,10 @@ static void drop_reply(zo_req *r)
     r->reply_static = false;
 }
 
-void http_request_uncharge(zo_req *r)
-{
-    r->http->inflight_bytes -= r->charged_bytes;
-    zo_gauge_add(&zo_metric.inflight_bytes, -(int64_t)r->charged_bytes);
-    r->charged_bytes = 0;
-}
-
-/* A small buffer is kept for what comes next; what was sent does not stay in it. */
-void http_request_drop_body(zo_req *r)
-{
-    http_request_uncharge(r);
-    if (r->body_cap > HTTP_BODY_POOLED) {
-        zo_free(r->body);
-        r->body = NULL;
-        r->body_cap = 0;
-    } else if (r->body) {
-        memset(r->body, 0, r->body_bytes);
-    }
-    r->body_bytes = 0;
-}
-
 void http_request_free(zo_req *r)
 {
     drop_reply(r);
-    zo_free(r->body);
+    http_body_free(r);
     zo_arena_free(r->arena);
     zo_free(r);
 }
@@ -113,7 +92,7 @@ void http_request_release(zo_req *r)
     if (r->active)
         h->n_active--;
     drop_reply(r);
-    http_request_drop_body(r);
+    http_body_drop(r);
     if (h->n_pool == HTTP_REQUESTS_POOLED || zo_arena_used_bytes(r->arena) > ARENA_POOLED) {
         http_request_free(r);
         return;

@@ -19,6 +19,7 @@ typedef zo_status (*zo_handler)(zo_req *req, zo_error *err); /* [loop] */
 enum { ZO_ROUTE_BODY_JSON = 1 /* 415 unless application/json (parameters allowed) when a body is present */,
        ZO_ROUTE_BODY_LINES = 2 /* application/x-ndjson or application/jsonl, also application/json */,
        ZO_ROUTE_BODY_ARRAYS = 8 /* application/vnd.safetensors as well, of up to 8 MiB */,
+       ZO_ROUTE_BODY_LARGE = 16 /* with ARRAYS: of up to the daemon's max_large_bytes */,
        ZO_ROUTE_BODY_OPTIONAL = 4 /* an empty body is fine (POST without Content-Length is then fine too) */ };
 typedef struct zo_route {
     zo_method method;

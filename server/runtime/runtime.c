@@ -156,7 +156,7 @@ zo_status zo_runtime_start(zo_runtime *rt, const zo_runtime_opts *o, zo_error *e
     if (!rt->o.max_commands)
         rt->o.max_commands = 8192;
     if (!rt->o.max_command_bytes)
-        rt->o.max_command_bytes = (size_t)64 << 20;
+        rt->o.max_command_bytes = (size_t)272 << 20;
     if (!rt->o.max_study_commands)
         rt->o.max_study_commands = 1024;
     if (!rt->o.snapshot_every_events)

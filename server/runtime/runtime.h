@@ -84,7 +84,7 @@ typedef struct zo_runtime_opts {
     unsigned long_workers;     /* 0: max(1, cores/2) */
     size_t max_resident_bytes; /* live studies; 0: 256 MiB; least recently used are snapshotted and evicted above it */
     unsigned evict_idle_s;     /* 0: 300 */
-    size_t max_commands, max_command_bytes, max_study_commands; /* 0: 8192, 64 MiB, 1024 */
+    size_t max_commands, max_command_bytes, max_study_commands; /* 0: 8192, 272 MiB, 1024 */
     uint64_t snapshot_every_events;                             /* 0: 20000 */
     bool idle_priority;                                         /* SCHED_IDLE for the long lane instead of nice 10 */
     /* [any] Finished commands, linked by next. Called from store and worker threads. */

@@ -335,6 +335,8 @@ static const zo_route fx_routes[] = {
     {ZO_POST, "/later", ZO_SCOPE_WRITE, fx_later, ZO_ROUTE_BODY_JSON, 0},
     {ZO_POST, "/maybe", ZO_SCOPE_WRITE, fx_echo, ZO_ROUTE_BODY_JSON | ZO_ROUTE_BODY_OPTIONAL, 0},
     {ZO_POST, "/lines", ZO_SCOPE_WRITE, fx_echo, ZO_ROUTE_BODY_LINES, 1000},
+    {ZO_POST, "/arrays", ZO_SCOPE_WRITE, fx_echo, ZO_ROUTE_BODY_JSON | ZO_ROUTE_BODY_ARRAYS, 0},
+    {ZO_POST, "/rows", ZO_SCOPE_WRITE, fx_echo, ZO_ROUTE_BODY_JSON | ZO_ROUTE_BODY_ARRAYS | ZO_ROUTE_BODY_LARGE, 0},
     {ZO_GET, "/wait", ZO_SCOPE_READ, fx_wait, 0, 0},
     {ZO_GET, "/fail/{slug}", ZO_SCOPE_READ, fx_fail, 0, 0},
     {ZO_GET, "/query", ZO_SCOPE_READ, fx_query, 0, 0},
