@@ -1,0 +1,238 @@
+/* The factor is kept in tiles of eight by eight, so that every operand is contiguous and no size leaves a remainder:
+ * rows and columns from n to the next multiple of eight are those of the identity. A panel of columns is factored at a
+ * time, each strip of rows on its own against the panel's own triangle, and then everything to the right of it is
+ * updated. As the sums stay in place between panels, an element sees the same operations whatever the panel's width.
+ * Right-hand sides are strips too: one of eight columns of B has the layout of eight more rows of L. */
+#include "models/cholesky.h"
+
+#include <string.h>
+
+enum {
+    PANEL = 16, /* strips; eight rows of a panel and of the columns they meet fill half of a first cache of 32 KiB */
+    BLOCK = 16, /* strips; a block of a panel fills half of a second cache of 512 KiB */
+    GROUP = 4,  /* strips of right-hand sides that are solved together, so that L is read once for them all */
+    MAX_ROWS = 1 << 20
+};
+
+static size_t n_strips(size_t n)
+{
+    return (n + ZO_TILE - 1) / ZO_TILE;
+}
+
+static size_t tiles_before(size_t strip) /* strip s has s + 1 tiles */
+{
+    return strip * (strip + 1) / 2;
+}
+
+static double *tile(const zo_fixed_factor *f, size_t s, size_t t)
+{
+    return f->tiles + (tiles_before(s) + t) * ZO_TILE_DOUBLES;
+}
+
+static double *rhs_tile(const zo_fixed_factor *f, size_t g, size_t t)
+{
+    return f->scratch + (g * n_strips(f->n) + t) * ZO_TILE_DOUBLES;
+}
+
+size_t zo_fixed_factor_bytes(size_t n)
+{
+    const size_t T = n_strips(n);
+    return (tiles_before(T) + GROUP * T) * ZO_TILE_DOUBLES * sizeof(double);
+}
+
+zo_status zo_fixed_factor_init(zo_fixed_factor *f, size_t n, zo_error *err)
+{
+    if (n > MAX_ROWS)
+        return zo_fail(err, ZO_ENOMEM, "", "a matrix of %zu rows is too large to factor", n);
+    double *block = zo_memalign64(zo_fixed_factor_bytes(n ? n : 1));
+    if (!block)
+        return zo_fail_nomem(err);
+    *f = (zo_fixed_factor){.n = n,
+                           .tiles = block,
+                           .scratch = block + tiles_before(n_strips(n)) * ZO_TILE_DOUBLES,
+                           .ops = zo_tile_ops_best(),
+                           .panel = PANEL,
+                           .block = BLOCK};
+    return ZO_OK;
+}
+
+void zo_fixed_factor_fini(zo_fixed_factor *f)
+{
+    if (f) {
+        zo_free(f->tiles);
+        *f = (zo_fixed_factor){0};
+    }
+}
+
+/* Tile (s,t) of A + ridge I, bordered by the identity. */
+static void load_tile(const zo_mat *A, double ridge, size_t s, size_t t, double *x)
+{
+    const size_t i0 = s * ZO_TILE, j0 = t * ZO_TILE, rows = A->rows - i0 < ZO_TILE ? A->rows - i0 : ZO_TILE;
+
+    if (s != t && rows == ZO_TILE) {
+        for (size_t c = 0; c < ZO_TILE; c++)
+            memcpy(x + ZO_TILE * c, A->a + i0 + (j0 + c) * A->ld, ZO_TILE * sizeof *x);
+        return;
+    }
+    memset(x, 0, ZO_TILE_DOUBLES * sizeof *x);
+    for (size_t c = 0; c < ZO_TILE; c++)
+        for (size_t r = s == t ? c : 0; r < rows; r++)
+            x[ZO_TILE * c + r] = A->a[i0 + r + (j0 + c) * A->ld];
+    for (size_t c = 0; s == t && c < ZO_TILE; c++)
+        x[ZO_TILE * c + c] = c < rows ? x[ZO_TILE * c + c] + ridge : 1.0;
+}
+
+/* Strip s of the panel of columns [p0, p1), given the panel's triangle: right of it, or down to the tile before s in
+ * it. */
+static void panel_strip(const zo_fixed_factor *f, size_t p0, size_t p1, size_t s)
+{
+    for (size_t t = p0; t < p1 && t < s; t++) {
+        f->ops->subtract(tile(f, s, p0), tile(f, t, p0), t - p0, tile(f, s, t));
+        f->ops->divide(tile(f, t, t), tile(f, s, t));
+    }
+}
+
+static zo_status panel_triangle(const zo_fixed_factor *f, size_t p0, size_t p1, zo_error *err)
+{
+    for (size_t s = p0; s < p1; s++) {
+        panel_strip(f, p0, p1, s);
+        f->ops->subtract(tile(f, s, p0), tile(f, s, p0), s - p0, tile(f, s, s));
+        const size_t pivot = zo_tile_factor(tile(f, s, s));
+        if (pivot < ZO_TILE)
+            return zo_fail(err, ZO_ENUMERIC, "", "matrix is not positive definite: pivot %zu", s * ZO_TILE + pivot);
+    }
+    return ZO_OK;
+}
+
+/* Take the panel [p0, p1) off the columns to its right, in rows [s0, s1). */
+static void update_block(const zo_fixed_factor *f, size_t p0, size_t p1, size_t s0, size_t s1)
+{
+    for (size_t t = p1; t < s1; t++)
+        for (size_t s = t > s0 ? t : s0; s < s1; s++)
+            f->ops->subtract(tile(f, s, p0), tile(f, t, p0), p1 - p0, tile(f, s, t));
+}
+
+zo_status zo_fixed_cholesky(zo_fixed_factor *f, const zo_mat *A, double ridge, zo_error *err)
+{
+    const size_t T = n_strips(f->n);
+
+    ZO_ASSERT(A->rows == f->n && A->cols == f->n);
+    for (size_t t = 0; t < T; t++)
+        for (size_t s = t; s < T; s++)
+            load_tile(A, ridge, s, t, tile(f, s, t));
+    for (size_t p0 = 0, p1; p0 < T; p0 = p1) {
+        p1 = T - p0 < f->panel ? T : p0 + f->panel;
+        const zo_status rc = panel_triangle(f, p0, p1, err);
+        if (rc != ZO_OK)
+            return rc;
+        for (size_t s0 = p1, s1; s0 < T; s0 = s1) {
+            s1 = T - s0 < f->block ? T : s0 + f->block;
+            for (size_t s = s0; s < s1; s++)
+                panel_strip(f, p0, p1, s);
+            update_block(f, p0, p1, s0, s1);
+        }
+    }
+    return ZO_OK;
+}
+
+void zo_fixed_factor_lower(const zo_fixed_factor *f, zo_mat *L)
+{
+    ZO_ASSERT(L->rows == f->n && L->cols == f->n);
+    for (size_t j = 0; j < f->n; j++) {
+        memset(L->a + j * L->ld, 0, j * sizeof(double));
+        for (size_t i = j; i < f->n; i++)
+            L->a[i + j * L->ld] = tile(f, i / ZO_TILE, j / ZO_TILE)[ZO_TILE * (j % ZO_TILE) + i % ZO_TILE];
+    }
+}
+
+/* Columns [j0, j0 + 8 * GROUP) of B to or from the scratch; those past its last are zeros. */
+static size_t load_group(const zo_fixed_factor *f, const zo_mat *B, size_t j0)
+{
+    const size_t left = n_strips(B->cols - j0), n = left < GROUP ? left : GROUP;
+
+    memset(f->scratch, 0, n * n_strips(f->n) * ZO_TILE_DOUBLES * sizeof(double));
+    for (size_t c = 0; c < n * ZO_TILE && j0 + c < B->cols; c++)
+        for (size_t i = 0; i < f->n; i++)
+            rhs_tile(f, c / ZO_TILE, 0)[ZO_TILE * i + c % ZO_TILE] = B->a[i + (j0 + c) * B->ld];
+    return n;
+}
+
+static void store_group(const zo_fixed_factor *f, zo_mat *B, size_t j0)
+{
+    for (size_t c = 0; c < GROUP * ZO_TILE && j0 + c < B->cols; c++)
+        for (size_t i = 0; i < f->n; i++)
+            B->a[i + (j0 + c) * B->ld] = rhs_tile(f, c / ZO_TILE, 0)[ZO_TILE * i + c % ZO_TILE];
+}
+
+/* The first n strips of the scratch, whose rows before tile t0 are zero. */
+static void solve_lower(const zo_fixed_factor *f, size_t n, size_t t0)
+{
+    for (size_t t = t0; t < n_strips(f->n); t++)
+        for (size_t g = 0; g < n; g++) {
+            f->ops->subtract(rhs_tile(f, g, t0), tile(f, t, t0), t - t0, rhs_tile(f, g, t));
+            f->ops->divide(tile(f, t, t), rhs_tile(f, g, t));
+        }
+}
+
+static void solve_upper(const zo_fixed_factor *f, size_t n)
+{
+    for (size_t t = n_strips(f->n); t-- > 0;)
+        for (size_t g = 0; g < n; g++) {
+            f->ops->divide_rows(tile(f, t, t), rhs_tile(f, g, t));
+            f->ops->subtract_rows(rhs_tile(f, g, t), tile(f, t, 0), t, rhs_tile(f, g, 0));
+        }
+}
+
+static void solve(zo_fixed_factor *f, zo_mat *B, bool lower, bool upper)
+{
+    ZO_ASSERT(B->rows == f->n);
+    for (size_t j = 0; j < B->cols; j += GROUP * ZO_TILE) {
+        const size_t n = load_group(f, B, j);
+        if (lower)
+            solve_lower(f, n, 0);
+        if (upper)
+            solve_upper(f, n);
+        store_group(f, B, j);
+    }
+}
+
+void zo_fixed_solve_lower(zo_fixed_factor *f, zo_mat *B)
+{
+    solve(f, B, true, false);
+}
+
+void zo_fixed_solve_upper(zo_fixed_factor *f, zo_mat *B)
+{
+    solve(f, B, false, true);
+}
+
+void zo_fixed_solve(zo_fixed_factor *f, zo_mat *B)
+{
+    solve(f, B, true, true);
+}
+
+/* Strips [t0, t0 + n) of the identity, as right-hand sides. */
+static void load_identity(const zo_fixed_factor *f, size_t t0, size_t n)
+{
+    memset(f->scratch, 0, n * n_strips(f->n) * ZO_TILE_DOUBLES * sizeof(double));
+    for (size_t g = 0; g < n; g++)
+        for (size_t c = 0; c < ZO_TILE && (t0 + g) * ZO_TILE + c < f->n; c++)
+            rhs_tile(f, g, t0 + g)[ZO_TILE * c + c] = 1.0;
+}
+
+double zo_fixed_trace_inverse(zo_fixed_factor *f)
+{
+    const size_t T = n_strips(f->n);
+    double sum[ZO_TILE] = {0}; /* one for each residue of a column's number */
+
+    for (size_t t0 = 0; t0 < T; t0 += GROUP) {
+        const size_t n = T - t0 < GROUP ? T - t0 : GROUP;
+        load_identity(f, t0, n);
+        solve_lower(f, n, t0);
+        for (size_t g = 0; g < n; g++)
+            for (const double *x = rhs_tile(f, g, t0); x < rhs_tile(f, g, T); x += ZO_TILE)
+                for (size_t c = 0; c < ZO_TILE; c++)
+                    sum[c] += x[c] * x[c];
+    }
+    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+}
