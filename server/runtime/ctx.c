@@ -11,11 +11,11 @@ static turn *turn_of(zo_ctx *x)
 zo_status zo_ctx_remember(zo_ctx *x, const zo_idempotency *reply, zo_error *err)
 {
     turn *t = turn_of(x);
-    zo_arena *arena = record_arena(t->rec, err);
-    zo_op *op = arena ? zo_arena_alloc(arena, sizeof *op) : NULL;
+    zo_arena *arena = zo_changes_arena(&t->rec->more, err);
     zo_idempotency *copy = arena ? zo_arena_alloc(arena, sizeof *copy) : NULL;
+    zo_op *op;
 
-    if (!op || !copy)
+    if (!copy)
         return zo_fail_nomem(err);
     *copy = *reply;
     /* The request's own parts live until the command is finished, which is after the write. */
@@ -31,9 +31,9 @@ zo_status zo_ctx_remember(zo_ctx *x, const zo_idempotency *reply, zo_error *err)
         return zo_fail_nomem(err);
     if (reply->reply && !(copy->reply = zo_arena_memdup(arena, reply->reply, reply->reply_bytes)))
         return zo_fail_nomem(err);
-    *op = (zo_op){.kind = ZO_OP_IDEMPOTENCY, .u.idempotency = copy};
-    *t->rec->more_tail = op;
-    t->rec->more_tail = &op->next;
+    if (!(op = zo_changes_add(&t->rec->more, ZO_OP_IDEMPOTENCY, 0, err)))
+        return ZO_ENOMEM;
+    op->u.idempotency = copy;
     t->cmd->rt.remembered = true;
     return ZO_OK;
 }
@@ -41,7 +41,7 @@ zo_status zo_ctx_remember(zo_ctx *x, const zo_idempotency *reply, zo_error *err)
 zo_status zo_ctx_update_row(zo_ctx *x, const char *title, const char *metadata, zo_error *err)
 {
     turn *t = turn_of(x);
-    zo_arena *arena = record_arena(t->rec, err);
+    zo_arena *arena = zo_changes_arena(&t->rec->more, err);
     const char *title_copy = arena && title ? zo_arena_strdup(arena, title) : NULL;
     const char *metadata_copy = arena && metadata ? zo_arena_strdup(arena, metadata) : NULL;
     char *own_title = title ? zo_strdup(title) : NULL, *own_metadata = metadata ? zo_strdup(metadata) : NULL;
@@ -121,7 +121,7 @@ zo_status zo_ctx_create(zo_ctx *x, zo_study_row *row, zo_study *study, zo_study_
 {
     turn *t = turn_of(x);
     zo_runtime *rt = t->w->rt;
-    zo_arena *arena = record_arena(t->rec, err);
+    zo_arena *arena = zo_changes_arena(&t->rec->more, err);
     created_op *op = arena ? zo_arena_alloc(arena, sizeof *op) : NULL;
     dir_entry *by_id = NULL, *by_name = NULL;
     actor *n = NULL, *other;

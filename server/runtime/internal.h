@@ -18,6 +18,7 @@
 #include "base/metrics.h"
 #include "codec/spec.h"
 #include "runtime/runtime.h"
+#include "store/changes.h"
 
 typedef struct actor actor;
 typedef struct record record;
@@ -80,7 +81,7 @@ static inline zo_cmd *cmds_pop(cmd_list *l)
 }
 
 /* ---- records ---- */
-typedef struct created_op { /* one creation inside a directory's record; in the record's arena */
+typedef struct created_op { /* one creation inside a directory's record; in the arena of its changes */
     struct created_op *next;
     actor *actor;
     zo_op create, events;
@@ -94,17 +95,14 @@ struct record {
     actor *actor;
     zo_events log; /* of the actor's study */
     zo_op events, update, delete_op;
-    zo_study_row update_row; /* strings in the arena or static; NULL: unchanged */
+    zo_study_row update_row; /* strings in the arena of more, or static; NULL: unchanged */
     bool updates, deletes;
-    zo_op *more, **more_tail; /* replies to remember and snapshot parts, in the arena */
+    zo_changes more; /* replies to remember, snapshot parts, what a model changes */
     created_op *created, **created_tail;
     size_t n_created;
-    void **blobs;
-    size_t n_blobs, cap_blobs; /* snapshot bodies, freed on landing */
     bool saves_head;
     uint64_t saved_seq;    /* if saves_head */
     size_t saved_segments; /* after it has landed; 0: unchanged */
-    zo_arena *arena;
     cmd_list cmds; /* finished when it lands */
 };
 
@@ -282,7 +280,6 @@ record *record_get(zo_runtime *rt, zo_error *err); /* takes the lock */
 void record_put(zo_runtime *rt, record *r);        /* L; must hold no commands */
 void record_destroy(record *r);
 bool record_has_effect(const record *r);
-zo_arena *record_arena(record *r, zo_error *err);
 void record_seal(record *r);                                                   /* lay out write.ops */
 void record_set_state(record *r, actor *a, const char *state, int64_t now_ms); /* L */
 zo_status record_add_snapshot(record *r, int64_t study, uint32_t part, uint64_t seq, char *body, size_t bytes,

@@ -19,7 +19,8 @@ record *record_get(zo_runtime *rt, zo_error *err)
         return NULL;
     }
     r->next_free = NULL;
-    r->more_tail = &r->more;
+    if (!r->more.tail)
+        zo_changes_init(&r->more);
     r->created_tail = &r->created;
     return r;
 }
@@ -28,11 +29,8 @@ static void release_contents(record *r)
 {
     for (created_op *c = r->created; c; c = c->next)
         zo_events_fini(&c->log);
-    for (size_t i = 0; i < r->n_blobs; i++)
-        zo_free(r->blobs[i]);
     r->created = NULL;
     r->n_created = 0;
-    r->n_blobs = 0;
 }
 
 void record_destroy(record *r)
@@ -42,8 +40,7 @@ void record_destroy(record *r)
     ZO_ASSERT(!r->cmds.head);
     release_contents(r);
     zo_events_fini(&r->log);
-    zo_free(r->blobs);
-    zo_arena_free(r->arena);
+    zo_changes_fini(&r->more);
     zo_free(r);
 }
 
@@ -51,30 +48,21 @@ void record_put(zo_runtime *rt, record *r)
 {
     ZO_ASSERT(!r->cmds.head);
     release_contents(r);
-    if (rt->n_free_records >= KEEP_RECORDS || r->log.cap_bytes > KEEP_BYTES ||
-        (r->arena && zo_arena_used_bytes(r->arena) > KEEP_BYTES)) {
+    if (rt->n_free_records >= KEEP_RECORDS || r->log.cap_bytes > KEEP_BYTES) {
         record_destroy(r);
         return;
     }
     zo_events_clear(&r->log);
-    if (r->arena)
-        zo_arena_reset(r->arena);
-    *r = (record){
-        .log = r->log, .arena = r->arena, .blobs = r->blobs, .cap_blobs = r->cap_blobs, .next_free = rt->free_records};
+    zo_changes_clear(&r->more, KEEP_BYTES);
+    *r = (record){.log = r->log, .more = r->more, .next_free = rt->free_records};
+    r->more.tail = &r->more.first; /* it has moved with the struct */
     rt->free_records = r;
     rt->n_free_records++;
 }
 
 bool record_has_effect(const record *r)
 {
-    return r->log.n || r->updates || r->deletes || r->more || r->created;
-}
-
-zo_arena *record_arena(record *r, zo_error *err)
-{
-    if (!r->arena && !(r->arena = zo_arena_new(0)))
-        zo_fail_nomem(err);
-    return r->arena;
+    return r->log.n || r->updates || r->deletes || r->more.first || r->created;
 }
 
 /* Creations come first: what follows may refer to them. */
@@ -104,9 +92,9 @@ void record_seal(record *r)
         *tail = &r->update;
         tail = &r->update.next;
     }
-    *tail = r->more;
-    if (r->more)
-        tail = r->more_tail;
+    *tail = r->more.first;
+    if (r->more.first)
+        tail = r->more.tail;
     if (r->deletes) {
         r->delete_op = (zo_op){.kind = ZO_OP_STUDY_DELETE, .study = study};
         *tail = &r->delete_op;
@@ -131,27 +119,13 @@ void record_set_state(record *r, actor *a, const char *state, int64_t now_ms)
 zo_status record_add_snapshot(record *r, int64_t study, uint32_t part, uint64_t seq, char *body, size_t bytes,
                               zo_error *err)
 {
-    zo_arena *arena = record_arena(r, err);
-    zo_op *op = arena ? zo_arena_alloc(arena, sizeof *op) : NULL;
+    zo_op *op;
 
-    if (op && r->n_blobs == r->cap_blobs) {
-        size_t cap = r->cap_blobs ? r->cap_blobs * 2 : 4;
-        void **blobs = zo_realloc(r->blobs, cap * sizeof *blobs);
-
-        if (blobs) {
-            r->blobs = blobs;
-            r->cap_blobs = cap;
-        } else {
-            op = NULL;
-        }
-    }
-    if (!op) {
-        zo_free(body);
-        return zo_fail_nomem(err);
-    }
-    r->blobs[r->n_blobs++] = body;
-    *op = (zo_op){.kind = ZO_OP_SNAPSHOT, .study = study, .u.snapshot = {part, seq, body, bytes}};
-    *r->more_tail = op;
-    r->more_tail = &op->next;
+    if (zo_changes_take(&r->more, body, err) != ZO_OK || !(op = zo_changes_add(&r->more, ZO_OP_SNAPSHOT, study, err)))
+        return ZO_ENOMEM;
+    op->u.snapshot.part = part;
+    op->u.snapshot.seq = seq;
+    op->u.snapshot.body = body;
+    op->u.snapshot.bytes = bytes;
     return ZO_OK;
 }

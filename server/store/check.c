@@ -36,6 +36,16 @@ static const struct {
      "study %s: event %s is damaged"},
     {"SELECT study, part FROM snapshots WHERE sum <> zo_sum(study, part, seq, body)",
      "study %s: snapshot part %s is damaged"},
+    {"SELECT model, id FROM models WHERE sum <> zo_sum(model, tenant, id, name, title, state, created_ms, updated_ms, "
+     "revision, deleted, metadata, spec)",
+     "model %s (%s): its row is damaged"},
+    {"SELECT model, part FROM parts WHERE sum <> zo_sum(part, model, kind, key, body)", "model %s: part %s is damaged"},
+    {"SELECT owner, seq FROM history WHERE sum <> zo_sum(of_study, owner, seq, request, at_ms, body, hash, digest, salt, "
+     "erased_ms)",
+     "history of %s: entry %s is damaged"},
+    {"SELECT owner, count(*), min(seq), max(seq) FROM history GROUP BY of_study, owner HAVING min(seq) <> 1 OR max(seq) <> "
+     "count(*)",
+     "history of %s: %s entries, numbered from %s to %s: some are missing"},
     {"SELECT reply FROM replies WHERE sum <> zo_sum(tenant, key_hash, body_mac, status, headers, body, at_ms)",
      "remembered reply %s is damaged"},
 };
@@ -105,9 +115,16 @@ zo_status zo_store_check(const char *path, void (*report)(void *ctx, const char 
     if ((s = zo_store_identify(full, NULL, false, &kind, err)) != ZO_OK ||
         (s = zo_conn_open(&k.c, full, NULL, ZO_CONN_READ, 5000, err)) != ZO_OK)
         goto unlock;
-    if ((s = zo_store_verify(&k.c, full, false, err)) == ZO_OK)
+    zo_error e = {0};
+    if ((s = zo_store_verify(&k.c, full, false, &e)) == ZO_OK) {
         for (size_t i = 0; s == ZO_OK && i < ZO_LEN(queries); i++)
             s = run(&k, i, err);
+    } else if (s == ZO_ESTORE) { /* not even its schema can be read */
+        found(&k, e.message);
+        s = ZO_OK;
+    } else if (err) {
+        *err = e;
+    }
     zo_conn_close(&k.c);
 unlock:
     close(lock);

@@ -92,6 +92,14 @@ void zo_checkpoint_stop(zo_store *st)
     zo_conn_close(&st->checkpoint_conn);
 }
 
+void zo_checkpoint_truncated(zo_store *st) /* [store] */
+{
+    atomic_store(&st->wal_bytes, 0);
+    pthread_mutex_lock(&st->checkpoint_mu);
+    st->checkpointed_bytes = 0;
+    pthread_mutex_unlock(&st->checkpoint_mu);
+}
+
 static void restart_log(zo_store *st, bool large)
 {
     int rc;
@@ -100,10 +108,7 @@ static void restart_log(zo_store *st, bool large)
     rc = sqlite3_wal_checkpoint_v2(st->conn.db, "main", SQLITE_CHECKPOINT_RESTART, NULL, NULL);
     sqlite3_busy_timeout(st->conn.db, (int)st->busy_ms);
     if (rc == SQLITE_OK) {
-        atomic_store(&st->wal_bytes, 0);
-        pthread_mutex_lock(&st->checkpoint_mu);
-        st->checkpointed_bytes = 0;
-        pthread_mutex_unlock(&st->checkpoint_mu);
+        zo_checkpoint_truncated(st);
         return;
     }
     if (rc != SQLITE_BUSY)

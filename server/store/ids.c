@@ -21,3 +21,23 @@ int64_t zo_store_next_study(zo_store *st)
 {
     return atomic_fetch_add(&st->next_study, 1);
 }
+
+int64_t zo_store_next_model(zo_store *st)
+{
+    return atomic_fetch_add(&st->next_model, 1);
+}
+
+int64_t zo_store_next_part(zo_store *st)
+{
+    return atomic_fetch_add(&st->next_part, 1);
+}
+
+int64_t zo_store_next_key(zo_store *st, bool of_model)
+{
+    int64_t key;
+
+    (void)st;
+    randombytes_buf(&key, sizeof key);
+    key = (key & INT64_MAX & ~(int64_t)ZO_KEY_OF_MODEL) | 1;
+    return of_model ? key | ZO_KEY_OF_MODEL : key;
+}

@@ -11,6 +11,23 @@
 #define ZO_APPLICATION_ID 0x7a65726f /* "zero" */
 enum { ZO_SECRET_BYTES = 32, ZO_PATH_BYTES = 4096 };
 
+/* Studies and models have rows of the same columns: P names the statements, T the table, K its key. */
+#define ZO_SQL_ROW_COLUMNS "tenant, id, name, title, state, created_ms, updated_ms, revision, metadata, spec, sum"
+#define ZO_SQL_ROWS(X, P, T, K)                                                                                    \
+    X(P##_PUT, "INSERT INTO " T " (" K ", tenant, id, name, title, state, created_ms, updated_ms, revision,"       \
+               " deleted, metadata, spec, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10, ?11,"           \
+               " zo_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10, ?11))")                                        \
+    X(P##_UPDATE, "UPDATE " T " SET title = coalesce(?2, title), state = coalesce(?3, state),"                     \
+                  " updated_ms = coalesce(?4, updated_ms), revision = coalesce(?5, revision),"                     \
+                  " metadata = coalesce(?6, metadata),"                                                            \
+                  " sum = zo_sum(" K ", tenant, id, name, coalesce(?2, title), coalesce(?3, state), created_ms,"   \
+                  " coalesce(?4, updated_ms), coalesce(?5, revision), deleted, coalesce(?6, metadata), spec)"      \
+                  " WHERE " K " = ?1 AND deleted = 0")                                                             \
+    X(P##_DELETE, "UPDATE " T " SET deleted = 1, name = NULL, sum = zo_sum(" K ", tenant, id, NULL, title,"        \
+                  " state, created_ms, updated_ms, revision, 1, metadata, spec) WHERE " K " = ?1 AND deleted = 0") \
+    X(P##_BY_ID, "SELECT " K ", " ZO_SQL_ROW_COLUMNS " FROM " T " WHERE tenant = ?1 AND id = ?2 AND deleted = 0")  \
+    X(P##_BY_NAME, "SELECT " K ", " ZO_SQL_ROW_COLUMNS " FROM " T " WHERE tenant = ?1 AND name = ?2 AND deleted = 0")
+
 /* ---- statements: each prepared once per connection, at first use ---- */
 #define ZO_SQL_LIST(X)                                                                                             \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                                    \
@@ -23,28 +40,41 @@ enum { ZO_SECRET_BYTES = 32, ZO_PATH_BYTES = 4096 };
     X(EVENT_PUT, "INSERT INTO events (study, seq, kind, at_ms, body, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")        \
     X(EVENTS, "SELECT seq, kind, at_ms, body, sum FROM events WHERE study = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3") \
     X(LAST_REBASE, "SELECT max(seq) FROM events WHERE study = ?1 AND kind = 11")                                   \
-    X(STUDY_PUT, "INSERT INTO studies (study, tenant, id, name, title, state, created_ms, updated_ms, revision,"   \
-                 " deleted, metadata, spec, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10, ?11,"         \
-                 " zo_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10, ?11))")                                      \
-    X(STUDY_UPDATE, "UPDATE studies SET title = coalesce(?2, title), state = coalesce(?3, state),"                 \
-                    " updated_ms = coalesce(?4, updated_ms), revision = coalesce(?5, revision),"                   \
-                    " metadata = coalesce(?6, metadata),"                                                          \
-                    " sum = zo_sum(study, tenant, id, name, coalesce(?2, title), coalesce(?3, state), created_ms," \
-                    " coalesce(?4, updated_ms), coalesce(?5, revision), deleted, coalesce(?6, metadata), spec)"    \
-                    " WHERE study = ?1 AND deleted = 0")                                                           \
-    X(STUDY_DELETE, "UPDATE studies SET deleted = 1, name = NULL, sum = zo_sum(study, tenant, id, NULL, title,"    \
-                    " state, created_ms, updated_ms, revision, 1, metadata, spec) WHERE study = ?1 AND deleted = 0") \
-    X(STUDY_BY_ID, "SELECT study, tenant, id, name, title, state, created_ms, updated_ms, revision, metadata,"     \
-                   " spec, sum FROM studies WHERE tenant = ?1 AND id = ?2 AND deleted = 0")                        \
-    X(STUDY_BY_NAME, "SELECT study, tenant, id, name, title, state, created_ms, updated_ms, revision, metadata,"   \
-                     " spec, sum FROM studies WHERE tenant = ?1 AND name = ?2 AND deleted = 0")                    \
+    ZO_SQL_ROWS(X, STUDY, "studies", "study")                                                                      \
+    ZO_SQL_ROWS(X, MODEL, "models", "model")                                                                       \
+    X(PART_PUT, "INSERT INTO parts (part, model, kind, key, body, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")           \
+    X(PART_DROP, "DELETE FROM parts WHERE part = ?1 AND model = ?2")                                               \
+    X(PARTS_DROP, "DELETE FROM parts WHERE model = ?1")                                                            \
+    X(PART, "SELECT kind, key, body, sum FROM parts WHERE part = ?1 AND model = ?2")                               \
+    X(PARTS, "SELECT part, kind, key, body, sum FROM parts WHERE model = ?1 AND part > ?2 ORDER BY part LIMIT ?3") \
+    X(HISTORY_FORGET_DIGESTS, "UPDATE history SET digest = NULL, salt = NULL, sum = zo_sum(of_study, owner, seq,"  \
+                              " request, at_ms, body, hash, NULL, NULL, erased_ms)"                                \
+                              " WHERE of_study = ?1 AND owner = ?2 AND seq = ?3")                                  \
+    X(HISTORY_PUT, "INSERT INTO history (of_study, owner, seq, request, at_ms, body, hash, digest, salt, sum)"     \
+                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"                                                  \
+                   " zo_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL))")                                           \
+    X(HISTORY_PAGE, "SELECT seq, request, at_ms, body, hash, digest, salt, erased_ms, sum FROM history"            \
+                    " WHERE of_study = ?1 AND owner = ?2 AND seq > ?3 AND seq < ?4 ORDER BY seq LIMIT ?5")         \
+    X(HISTORY_LAST, "SELECT max(seq), max(request) FROM history WHERE of_study = ?1 AND owner = ?2")               \
+    X(HISTORY_REQUEST, "SELECT seq FROM history WHERE of_study = ?1 AND owner = ?2 AND request = ?3")              \
+    X(HISTORY_PENDING, "SELECT count(*) FROM history WHERE request IS NOT NULL AND erased_ms IS NULL")             \
+    X(HISTORY_ERASED, "UPDATE history SET erased_ms = ?1, sum = zo_sum(of_study, owner, seq, request, at_ms, body," \
+                      " hash, digest, salt, ?1) WHERE request IS NOT NULL AND erased_ms IS NULL")                  \
+    X(REPLIES_OF_MODEL, "DELETE FROM replies WHERE model = ?1")                                                    \
+    X(PURGE_NEXT_MODEL, "SELECT model FROM models WHERE deleted = 1 LIMIT 1")                                      \
+    X(PURGE_PARTS, "DELETE FROM parts WHERE part IN (SELECT part FROM parts WHERE model = ?1 LIMIT ?2)")           \
+    X(PURGE_HISTORY, "DELETE FROM history WHERE entry IN"                                                          \
+                     " (SELECT entry FROM history WHERE of_study = 0 AND owner = ?1 LIMIT ?2)")                    \
+    X(PURGE_STUDY_HISTORY, "DELETE FROM history WHERE entry IN"                                                    \
+                     " (SELECT entry FROM history WHERE of_study = 1 AND owner = ?1 LIMIT ?2)")                    \
+    X(PURGE_MODEL, "DELETE FROM models WHERE model = ?1")                                                          \
     X(STUDY_MAX, "SELECT max(study) FROM studies")                                                                 \
     X(SNAPSHOT_PUT, "INSERT INTO snapshots (study, part, seq, body, sum) VALUES (?1, ?2, ?3, ?4, ?5)"              \
                     " ON CONFLICT (study, part) DO UPDATE SET seq = excluded.seq, body = excluded.body,"           \
                     " sum = excluded.sum")                                                                         \
     X(SNAPSHOT, "SELECT seq, body, sum FROM snapshots WHERE study = ?1 AND part = ?2")                             \
-    X(REPLY_PUT, "INSERT INTO replies (tenant, key_hash, body_mac, status, headers, body, at_ms, sum)"             \
-                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, zo_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7))")                       \
+    X(REPLY_PUT, "INSERT INTO replies (tenant, key_hash, body_mac, status, headers, body, at_ms, model, sum)"      \
+                 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, zo_sum(?1, ?2, ?3, ?4, ?5, ?6, ?7))")                       \
     X(REPLY_DROP_OLD, "DELETE FROM replies WHERE tenant = ?1 AND key_hash = ?2 AND at_ms <= ?3")                   \
     X(REPLY_COUNT, "SELECT count(*) FROM replies WHERE tenant = ?1")                                               \
     X(REPLY_DROP_FIRST, "DELETE FROM replies WHERE reply IN"                                                       \
@@ -114,7 +144,7 @@ struct zo_store {
     size_t wal_passive_bytes, wal_restart_bytes;
     uint8_t secret[ZO_SECRET_BYTES];
     double fsync_us;
-    _Atomic int64_t next_study;
+    _Atomic int64_t next_study, next_model, next_part;
 
     pthread_mutex_t mu;               /* guards the next five */
     pthread_cond_t wake;
@@ -135,7 +165,11 @@ struct zo_store {
     uint32_t epoch;                   /* tails of another epoch are unknown: raised whenever a transaction was undone */
     zo_error last_failure;            /* of the last failed batch: given to writes that were built on it */
     int64_t replies_tenant, replies;  /* remembered replies of one tenant, -1: unknown */
-    bool purge_due;
+    bool purge_due, purge_models_due;
+    sqlite3 *keys;                    /* FILE-keys; NULL until the first key */
+    bool keys_left;                   /* keys that a forget should have destroyed and could not yet */
+    bool erase_due, erase_busy;
+    int64_t erase_ms;                 /* monotonic: not before this */
     int64_t purge_ms, expire_ms;      /* monotonic: purge, expire old replies not before this */
     _Atomic uint64_t wal_bytes;       /* after the last commit */
     int64_t restart_ms;               /* monotonic: not again before */
@@ -187,6 +221,7 @@ void zo_ops_forget_tails(zo_store *st);
 /* idempotency.c, snapshot.c */
 zo_status zo_reply_secret(zo_store *st, zo_error *err);
 zo_status zo_reply_put(zo_store *st, const zo_idempotency *r, zo_error *err);
+zo_status zo_replies_drop(zo_store *st, int64_t model, zo_error *err);
 zo_status zo_snapshot_put(zo_store *st, const zo_op *op, zo_error *err);
 /* purge.c: [store] one small step of house-keeping, if one is due; and when (monotonic) the next is. */
 void zo_purge_step(zo_store *st);
@@ -195,12 +230,31 @@ int64_t zo_purge_next_ms(const zo_store *st);
 zo_status zo_checkpoint_start(zo_store *st, zo_error *err);
 void zo_checkpoint_stop(zo_store *st);
 void zo_checkpoint_after_commit(zo_store *st);
+void zo_checkpoint_truncated(zo_store *st); /* the log is empty */
+
+/* rows.c: the rows of studies and models, written inside the transaction. */
+zo_status zo_row_create(zo_store *st, zo_table table, const zo_study_row *r, zo_error *err);
+zo_status zo_row_update(zo_store *st, zo_table table, int64_t key, const zo_study_row *r, zo_error *err);
+zo_status zo_row_delete(zo_store *st, zo_table table, int64_t key, zo_error *err);
+/* parts.c, history.c */
+zo_status zo_part_put(zo_store *st, const zo_op *op, zo_error *err);
+zo_status zo_part_drop(zo_store *st, const zo_op *op, zo_error *err);
+zo_status zo_history_put(zo_store *st, const zo_op *op, zo_error *err);
+/* keys.c: before a batch what must be durable first, after it what must vanish, and at the end of an erasure its log. */
+zo_status zo_keys_before(zo_store *st, const zo_write *list, zo_error *err);
+void zo_keys_after(zo_store *st, const zo_write *list);
+zo_status zo_keys_erase(zo_store *st, zo_error *err);
+void zo_keys_close(zo_store *st);
+/* erase.c: [store] after a forget, the log is emptied; when (monotonic) the next try is due. */
+void zo_erase_request(zo_store *st);
+void zo_erase_step(zo_store *st);
+int64_t zo_erase_next_ms(const zo_store *st);
 
 enum { ZO_PAGE_EVENTS = 256, ZO_PAGE_BYTES = 256 << 10 };
 struct zo_reader {
     zo_store *st;
     zo_conn conn;
-    sqlite3_stmt *lists[24];          /* one per sort, direction, cursor, prefix */
+    sqlite3_stmt *lists[48];          /* one per table, sort, direction, cursor, prefix */
     zo_event items[ZO_PAGE_EVENTS];   /* events of one page, copied out of the transaction */
     uint8_t *page; size_t page_cap;
 };

@@ -118,7 +118,7 @@ static void warn_about_mode(const char *path)
 
 static zo_status load(zo_store *st, const zo_store_opts *o, zo_error *err)
 {
-    int64_t last = 0;
+    int64_t last = 0, pending = 0;
     int from = 0, to = 0;
     zo_status s;
 
@@ -132,6 +132,18 @@ static zo_status load(zo_store *st, const zo_store_opts *o, zo_error *err)
         (s = zo_conn_int(&st->conn, "SELECT max(study) FROM studies", &last, err)) != ZO_OK)
         return s;
     atomic_store(&st->next_study, last + 1);
+    if ((s = zo_conn_int(&st->conn, "SELECT max(model) FROM models", &last, err)) != ZO_OK)
+        return s;
+    atomic_store(&st->next_model, last + 1);
+    if ((s = zo_conn_int(&st->conn, "SELECT max(part) FROM parts", &last, err)) != ZO_OK ||
+        (s = zo_conn_int(&st->conn, "SELECT count(*) FROM history WHERE request IS NOT NULL AND erased_ms IS NULL",
+                         &pending, err)) != ZO_OK)
+        return s;
+    atomic_store(&st->next_part, last + 1);
+    if (pending > 0) { /* a forget whose erasure was cut short, perhaps before its keys were destroyed */
+        st->keys_left = true;
+        zo_erase_request(st);
+    }
     return zo_store_in_place(st, err);
 }
 
@@ -161,7 +173,7 @@ zo_status zo_store_open(const zo_store_opts *o, zo_store **out, zo_error *err)
     st->tail = &st->head;
     st->epoch = 1;
     st->replies = -1;
-    st->purge_due = true;
+    st->purge_due = st->purge_models_due = true;
     atomic_store(&st->writable, true);
     pthread_mutex_init(&st->mu, NULL);
     pthread_mutex_init(&st->broken_mu, NULL);
@@ -219,6 +231,7 @@ zo_status zo_store_close(zo_store *st)
     zo_checkpoint_stop(st);
     if (was_open)
         final_checkpoint(st);
+    zo_keys_close(st);
     zo_conn_close(&st->conn);
     s = atomic_load(&st->writable) ? ZO_OK : ZO_ESTORE;
     close(st->lock_fd);

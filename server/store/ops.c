@@ -101,69 +101,32 @@ static zo_status put_events(zo_store *st, const zo_op *op, bool *alone, zo_error
     return s;
 }
 
-static zo_status create_study(zo_store *st, const zo_study_row *r, zo_error *err)
+static zo_status delete_row(zo_store *st, const zo_op *op, zo_error *err)
 {
-    sqlite3_stmt *q = NULL;
-    zo_status s = zo_conn_query(&st->conn, ZO_SQL_STUDY_PUT, &q, err);
-    int rc = SQLITE_OK;
+    const zo_status s = zo_row_delete(st, op->table, op->study, err);
 
     if (s != ZO_OK)
         return s;
-    rc = rc ? rc : sqlite3_bind_int64(q, 1, r->study);
-    rc = rc ? rc : sqlite3_bind_int64(q, 2, r->tenant);
-    rc = rc ? rc : sqlite3_bind_text(q, 3, r->id, -1, SQLITE_STATIC);
-    rc = rc ? rc : sqlite3_bind_text(q, 4, r->name, -1, SQLITE_STATIC);
-    rc = rc ? rc : sqlite3_bind_text(q, 5, r->title, -1, SQLITE_STATIC);
-    rc = rc ? rc : sqlite3_bind_text(q, 6, r->state, -1, SQLITE_STATIC);
-    rc = rc ? rc : sqlite3_bind_int64(q, 7, r->created_ms);
-    rc = rc ? rc : sqlite3_bind_int64(q, 8, r->updated_ms);
-    rc = rc ? rc : sqlite3_bind_int64(q, 9, (int64_t)r->revision);
-    rc = rc ? rc : sqlite3_bind_text(q, 10, r->metadata, -1, SQLITE_STATIC);
-    rc = rc ? rc : sqlite3_bind_text(q, 11, r->spec, -1, SQLITE_STATIC);
-    return zo_conn_finish(&st->conn, q, rc, "create study", err);
-}
+    if (op->table == ZO_STUDIES) {
+        zo_tail *t = tail_slot(st, op->study);
 
-static zo_status update_study(zo_store *st, int64_t study, const zo_study_row *r, zo_error *err)
-{
-    sqlite3_stmt *q = NULL;
-    zo_status s = zo_conn_query(&st->conn, ZO_SQL_STUDY_UPDATE, &q, err);
-    int rc = SQLITE_OK;
-
-    if (s != ZO_OK)
-        return s;
-    rc = rc ? rc : sqlite3_bind_int64(q, 1, study);
-    rc = rc ? rc : sqlite3_bind_text(q, 2, r->title, -1, SQLITE_STATIC);
-    rc = rc ? rc : sqlite3_bind_text(q, 3, r->state, -1, SQLITE_STATIC);
-    rc = rc || r->updated_ms == 0 ? rc : sqlite3_bind_int64(q, 4, r->updated_ms);
-    rc = rc || r->revision == 0 ? rc : sqlite3_bind_int64(q, 5, (int64_t)r->revision);
-    rc = rc ? rc : sqlite3_bind_text(q, 6, r->metadata, -1, SQLITE_STATIC);
-    return zo_conn_finish(&st->conn, q, rc, "update study", err);
-}
-
-static zo_status delete_study(zo_store *st, int64_t study, zo_error *err)
-{
-    sqlite3_stmt *q = NULL;
-    zo_status s = zo_conn_query(&st->conn, ZO_SQL_STUDY_DELETE, &q, err);
-
-    if (s == ZO_OK)
-        s = zo_conn_finish(&st->conn, q, sqlite3_bind_int64(q, 1, study), "delete study", err);
-    if (s == ZO_OK) {
-        zo_tail *t = tail_slot(st, study);
-
-        if (t->study == study)
+        if (t->study == op->study)
             t->epoch = st->epoch - 1;
         st->purge_due = true;
+    } else {
+        st->purge_models_due = true;
     }
-    return s;
+    return ZO_OK;
 }
 
 /* Updates and deletes that met no row. */
-static zo_status require_change(zo_store *st, int64_t study, bool *alone, zo_error *err)
+static zo_status require_change(zo_store *st, const zo_op *op, bool *alone, zo_error *err)
 {
     if (sqlite3_changes(st->conn.db) > 0)
         return ZO_OK;
     *alone = true;
-    return zo_fail(err, ZO_ENOTFOUND, "", "there is no study %lld", (long long)study);
+    return zo_fail(err, ZO_ENOTFOUND, "", "there is no %s %lld", op->table == ZO_MODELS ? "model" : "study",
+                   (long long)op->study);
 }
 
 zo_status zo_ops_run(zo_store *st, const zo_write *w, bool *alone_out, zo_error *err)
@@ -177,21 +140,38 @@ zo_status zo_ops_run(zo_store *st, const zo_write *w, bool *alone_out, zo_error 
             s = put_events(st, op, &alone, err);
             break;
         case ZO_OP_STUDY_CREATE:
-            s = create_study(st, op->u.row, err);
+            s = zo_row_create(st, op->table, op->u.row, err);
             break;
         case ZO_OP_STUDY_UPDATE:
-            if ((s = update_study(st, op->study, op->u.row, err)) == ZO_OK)
-                s = require_change(st, op->study, &alone, err);
+            if ((s = zo_row_update(st, op->table, op->study, op->u.row, err)) == ZO_OK)
+                s = require_change(st, op, &alone, err);
             break;
         case ZO_OP_STUDY_DELETE:
-            if ((s = delete_study(st, op->study, err)) == ZO_OK)
-                s = require_change(st, op->study, &alone, err);
+            if ((s = delete_row(st, op, err)) == ZO_OK)
+                s = require_change(st, op, &alone, err);
             break;
         case ZO_OP_SNAPSHOT:
             s = zo_snapshot_put(st, op, err);
             break;
         case ZO_OP_IDEMPOTENCY:
             s = zo_reply_put(st, op->u.idempotency, err);
+            break;
+        case ZO_OP_PART_PUT:
+            s = zo_part_put(st, op, err);
+            break;
+        case ZO_OP_PART_DROP:
+            s = zo_part_drop(st, op, err);
+            break;
+        case ZO_OP_HISTORY:
+            s = zo_history_put(st, op, err);
+            break;
+        case ZO_OP_REPLIES_DROP:
+            s = zo_replies_drop(st, op->study, err);
+            break;
+        case ZO_OP_KEY_PUT: /* these are done before and after the transaction */
+        case ZO_OP_KEY_DROP:
+        case ZO_OP_TOMBSTONE:
+        case ZO_OP_TOMBSTONE_DROP:
             break;
         }
     /* A broken constraint or an outsized value is the write's own fault, too. */

@@ -4,13 +4,13 @@
 
 #include "base/clock.h"
 
-enum { STEP_ROWS = 1000, STEP_SNAPSHOTS = 8, RETRY_MS = 1000, EXPIRE_EVERY_MS = 3600 * 1000 };
+enum { STEP_ROWS = 1000, STEP_SNAPSHOTS = 8, STEP_PARTS = 64, RETRY_MS = 1000, EXPIRE_EVERY_MS = 3600 * 1000 };
 
 int64_t zo_purge_next_ms(const zo_store *st)
 {
     if (!atomic_load(&st->writable))
         return zo_clock_mono_ms() + EXPIRE_EVERY_MS;
-    return st->purge_due && st->purge_ms < st->expire_ms ? st->purge_ms : st->expire_ms;
+    return (st->purge_due || st->purge_models_due) && st->purge_ms < st->expire_ms ? st->purge_ms : st->expire_ms;
 }
 
 /* Run one DELETE with two parameters; *n_out rows went. */
@@ -30,16 +30,16 @@ static zo_status drop(zo_store *st, zo_sql which, int64_t a, int64_t limit, int6
     return s;
 }
 
-static zo_status find_deleted(zo_store *st, int64_t *study_out, zo_error *err)
+static zo_status find_deleted(zo_store *st, zo_sql which, int64_t *key_out, zo_error *err)
 {
     sqlite3_stmt *q = NULL;
-    zo_status s = zo_conn_query(&st->conn, ZO_SQL_PURGE_NEXT, &q, err);
+    zo_status s = zo_conn_query(&st->conn, which, &q, err);
     int rc;
 
     if (s != ZO_OK)
         return s;
     rc = sqlite3_step(q);
-    *study_out = rc == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
+    *key_out = rc == SQLITE_ROW ? sqlite3_column_int64(q, 0) : 0;
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         s = zo_conn_fail(&st->conn, rc, "purge", err);
     zo_conn_done(q);
@@ -55,7 +55,21 @@ static zo_status purge_some(zo_store *st, int64_t study, zo_error *err)
         return s;
     if ((s = drop(st, ZO_SQL_PURGE_SNAPSHOTS, study, STEP_SNAPSHOTS, &n, err)) != ZO_OK || n == STEP_SNAPSHOTS)
         return s;
+    if ((s = drop(st, ZO_SQL_PURGE_STUDY_HISTORY, study, STEP_ROWS, &n, err)) != ZO_OK || n == STEP_ROWS)
+        return s;
     return drop(st, ZO_SQL_PURGE_STUDY, study, 0, &n, err);
+}
+
+static zo_status purge_model(zo_store *st, int64_t model, zo_error *err)
+{
+    int64_t n = 0;
+    zo_status s = drop(st, ZO_SQL_PURGE_PARTS, model, STEP_PARTS, &n, err);
+
+    if (s != ZO_OK || n == STEP_PARTS)
+        return s;
+    if ((s = drop(st, ZO_SQL_PURGE_HISTORY, model, STEP_ROWS, &n, err)) != ZO_OK || n == STEP_ROWS)
+        return s;
+    return drop(st, ZO_SQL_PURGE_MODEL, model, 0, &n, err);
 }
 
 static zo_status expire_some(zo_store *st, bool *more, zo_error *err)
@@ -72,23 +86,32 @@ static zo_status expire_some(zo_store *st, bool *more, zo_error *err)
 
 static zo_status step(zo_store *st, int64_t now, zo_error *err)
 {
-    int64_t study = 0;
+    int64_t study = 0, model = 0;
     bool more = false;
     zo_status s;
 
     if (st->purge_due && st->purge_ms <= now) {
-        if ((s = find_deleted(st, &study, err)) != ZO_OK)
+        if ((s = find_deleted(st, ZO_SQL_PURGE_NEXT, &study, err)) != ZO_OK)
             return s;
         st->purge_due = study != 0;
     }
-    if (study == 0 && st->expire_ms > now)
+    if (study == 0 && st->purge_models_due && st->purge_ms <= now) {
+        if ((s = find_deleted(st, ZO_SQL_PURGE_NEXT_MODEL, &model, err)) != ZO_OK)
+            return s;
+        st->purge_models_due = model != 0;
+        if (model == 0)
+            zo_erase_request(st); /* what was dropped leaves the log, too */
+    }
+    if (study == 0 && model == 0 && st->expire_ms > now)
         return ZO_OK;
     if ((s = zo_writer_begin(st, err)) != ZO_OK)
         return s;
-    s = study != 0 ? purge_some(st, study, err) : expire_some(st, &more, err);
+    s = study != 0   ? purge_some(st, study, err)
+        : model != 0 ? purge_model(st, model, err)
+                     : expire_some(st, &more, err);
     if (s == ZO_OK)
         s = zo_conn_run(&st->conn, ZO_SQL_COMMIT, err);
-    if (s == ZO_OK && study == 0 && !more)
+    if (s == ZO_OK && study == 0 && model == 0 && !more)
         st->expire_ms = now + EXPIRE_EVERY_MS;
     return s;
 }

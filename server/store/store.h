@@ -19,12 +19,39 @@ typedef struct zo_store zo_store;
 /* ---- writes ---- */
 typedef enum zo_op_kind {
     ZO_OP_EVENTS,            /* append events of a study */
-    ZO_OP_STUDY_CREATE,
+    ZO_OP_STUDY_CREATE,      /* these three also of a model, by table */
     ZO_OP_STUDY_UPDATE,      /* state, revision, title, metadata, finished time */
     ZO_OP_STUDY_DELETE,      /* mark deleted, free the name; the writer purges rows in the background, 1,000 a batch */
     ZO_OP_SNAPSHOT,          /* put one part (0: head) */
     ZO_OP_IDEMPOTENCY,       /* remember a reply */
+    ZO_OP_PART_PUT,          /* a piece of a model's data */
+    ZO_OP_PART_DROP,         /* one, or with part 0 all of a model */
+    ZO_OP_HISTORY,           /* append to the history of a model or study */
+    ZO_OP_REPLIES_DROP,      /* forget the remembered replies of a model */
+    ZO_OP_KEY_PUT,           /* into FILE-keys, durable before the rest of the write */
+    ZO_OP_KEY_DROP,          /* from FILE-keys, after the rest of the write is durable */
+    ZO_OP_TOMBSTONE,         /* into FILE-keys, like KEY_PUT: what was forgotten must not come back with a backup */
+    ZO_OP_TOMBSTONE_DROP,    /* it was learned again */
 } zo_op_kind;
+
+typedef enum zo_table { ZO_STUDIES, ZO_MODELS } zo_table;
+enum { ZO_KEY_BYTES = 32, ZO_TAG_BYTES = 16, ZO_KEY_OF_MODEL = 2 /* this bit of a key's number: a model's own, not a group's */ };
+typedef struct zo_history {      /* strings and blobs lent */
+    bool of_study;
+    int64_t owner;
+    uint64_t seq, request;       /* request 0: not a forget */
+    int64_t at_ms;
+    const char *body;            /* canonical JSON */
+    const uint8_t *hash;         /* [32] */
+    const uint8_t *digest, *salt; /* [32] each, NULL: none (any more) */
+    int64_t erased_ms;           /* 0: not yet */
+} zo_history;
+typedef struct zo_tombstone {
+    int64_t model;
+    uint32_t kind;               /* what the tag is of; the models' own */
+    uint8_t tag[ZO_TAG_BYTES];
+    uint64_t request;
+} zo_tombstone;
 
 typedef struct zo_study_row {    /* strings NULL where absent */
     int64_t study;               /* integer key; events refer to it only */
@@ -44,17 +71,23 @@ typedef struct zo_idempotency {
     const char *headers;         /* "Location: ...\n" lines to repeat, or NULL */
     const char *reply; size_t reply_bytes;
     int64_t at_ms;
+    int64_t model;               /* whose forgets drop it; 0: none */
 } zo_idempotency;
 
 typedef struct zo_op {
     struct zo_op *next;
     zo_op_kind kind;
-    int64_t study;               /* EVENTS, UPDATE, DELETE, SNAPSHOT */
+    zo_table table;              /* CREATE, UPDATE, DELETE */
+    int64_t study;               /* EVENTS, UPDATE, DELETE, SNAPSHOT; of a model: its key */
     union {
         struct { const zo_event *items; size_t n; } events;
         const zo_study_row *row;                                  /* CREATE; UPDATE: NULL fields stay */
         struct { uint32_t part; uint64_t seq; const void *body; size_t bytes; } snapshot;
         const zo_idempotency *idempotency;
+        struct { int64_t part, key; uint32_t kind; const void *body; size_t bytes; } part;
+        struct { const zo_history *entry; uint64_t fade; /* seq of the entry whose digest and salt go; 0: none */ } history;
+        struct { int64_t key; uint8_t secret[ZO_KEY_BYTES]; } key;    /* DROP: key 0 is all keys and tombstones of the model */
+        zo_tombstone tombstone;
     } u;
 } zo_op;
 
@@ -96,6 +129,9 @@ size_t zo_store_queue_length(const zo_store *st);      /* [any] writes waiting o
 size_t zo_store_queue_bytes(const zo_store *st);       /* [any] approximate */
 bool zo_store_writable(const zo_store *st);            /* [any] false after an I/O error: /readyz */
 int64_t zo_store_next_study(zo_store *st);             /* [any] a fresh integer key */
+int64_t zo_store_next_model(zo_store *st);
+int64_t zo_store_next_part(zo_store *st);
+int64_t zo_store_next_key(zo_store *st, bool of_model); /* random: never one that was used before, not even in a backup */
 void zo_store_new_id(zo_store *st, const char prefix[3], char out[30]); /* [any] "st_" + 26 random base32 characters */
 double zo_store_fsync_us(zo_store *st);                /* [any] measured at open: median of a few 4 KiB fdatasyncs beside the file */
 
@@ -105,7 +141,10 @@ zo_status zo_reader_open(zo_store *st, zo_reader **out, zo_error *err);
 void zo_reader_close(zo_reader *r);
 /* By id ("st_...") or by name within the tenant. Strings into arena. ZO_ENOTFOUND. */
 zo_status zo_reader_study(zo_reader *r, int64_t tenant, const char *id_or_name, zo_arena *arena, zo_study_row *out, zo_error *err);
+/* The same for a model ("md_..."). */
+zo_status zo_reader_model(zo_reader *r, int64_t tenant, const char *id_or_name, zo_arena *arena, zo_study_row *out, zo_error *err);
 typedef struct zo_study_filter {
+    zo_table table;
     int64_t tenant;
     const char *state, *name_prefix;    /* NULL: any */
     bool descending;                    /* by (created, key) */
@@ -125,6 +164,25 @@ zo_status zo_reader_snapshot(zo_reader *r, int64_t study, uint32_t part, void **
 /* ZO_ENOTFOUND: never seen (or expired after 24 h). ZO_EINVAL: known with another body or route (422). ZO_OK: reply to repeat. */
 zo_status zo_reader_idempotency(zo_reader *r, int64_t tenant, const char *key, const char *route, const void *body, size_t body_bytes,
                                 int64_t now_ms, zo_arena *arena, zo_idempotency *out, zo_error *err);
+
+/* ---- models ---- */
+/* One part: body zo_malloc'd, the caller's. ZO_ENOTFOUND. */
+zo_status zo_reader_part(zo_reader *r, int64_t model, int64_t part, uint32_t *kind_out, int64_t *key_out, void **body_out,
+                         size_t *bytes_out, zo_error *err);
+/* All parts in order of their numbers; body is lent for the call. Read in pages, so each is a transaction of its own. */
+zo_status zo_reader_parts(zo_reader *r, int64_t model,
+                          zo_status (*each)(void *ctx, int64_t part, uint32_t kind, int64_t key, const void *body, size_t bytes),
+                          void *ctx, zo_error *err);
+/* Entries with after < seq < before in order, at most limit, until each returns other than ZO_OK; lent for the call. */
+zo_status zo_reader_history(zo_reader *r, bool of_study, int64_t owner, uint64_t after, uint64_t before, size_t limit,
+                            zo_status (*each)(void *ctx, const zo_history *h), void *ctx, zo_error *err);
+/* Last seq and last request; 0: none. */
+zo_status zo_reader_history_last(zo_reader *r, bool of_study, int64_t owner, uint64_t *seq_out, uint64_t *request_out, zo_error *err);
+/* The seq of a forget request. ZO_ENOTFOUND. */
+zo_status zo_reader_request(zo_reader *r, bool of_study, int64_t owner, uint64_t request, uint64_t *seq_out, zo_error *err);
+/* Keys and tombstones of a model from FILE-keys; secret is lent. No file: none. */
+zo_status zo_reader_keys(zo_reader *r, int64_t model, zo_status (*key)(void *ctx, int64_t key, const uint8_t secret[ZO_KEY_BYTES]),
+                         zo_status (*tombstone)(void *ctx, const zo_tombstone *t), void *ctx, zo_error *err);
 
 /* ---- offline: `zerothd check` ---- */
 /* Structure: integrity_check, foreign_key_check, dense seq per study. Calls report once per finding; true when clean. The replay

@@ -32,9 +32,22 @@ size_t zo_write_bytes(const zo_write *w)
         case ZO_OP_IDEMPOTENCY:
             n += sizeof(zo_idempotency) + op->u.idempotency->reply_bytes + op->u.idempotency->body_bytes;
             break;
+        case ZO_OP_PART_PUT:
+            n += op->u.part.bytes;
+            break;
+        case ZO_OP_HISTORY:
+            n += sizeof(zo_history) + strlen(op->u.history.entry->body);
+            break;
         case ZO_OP_STUDY_UPDATE:
         case ZO_OP_STUDY_DELETE:
             n += sizeof(zo_study_row);
+            break;
+        case ZO_OP_PART_DROP:
+        case ZO_OP_REPLIES_DROP:
+        case ZO_OP_KEY_PUT:
+        case ZO_OP_KEY_DROP:
+        case ZO_OP_TOMBSTONE:
+        case ZO_OP_TOMBSTONE_DROP:
             break;
         }
     }
@@ -171,7 +184,8 @@ static void run_batch(zo_store *st, zo_write *list)
             err = st->broken;
             pthread_mutex_unlock(&st->broken_mu);
             s = err.code;
-        } else if ((s = try_batch(st, list, false, &refused, &err)) == ZO_OK && refused) {
+        } else if ((s = zo_keys_before(st, list, &err)) == ZO_OK &&
+                   (s = try_batch(st, list, false, &refused, &err)) == ZO_OK && refused) {
             s = try_batch(st, list, true, &refused, &err);
         }
         if (s == ZO_OK)
@@ -193,8 +207,10 @@ static void run_batch(zo_store *st, zo_write *list)
             w->err = (zo_error){0};
         }
     }
-    if (has_ops && s == ZO_OK)
+    if (has_ops && s == ZO_OK) {
+        zo_keys_after(st, list);
         observe(list, start);
+    }
 }
 
 /* The next transaction's worth of *rest, cut off; *rest is what remains. */
@@ -224,6 +240,21 @@ static void sleep_until(zo_store *st, int64_t until_ms) /* holding mu */
     st->sleeping = false;
 }
 
+static int64_t housekeeping_ms(const zo_store *st)
+{
+    const int64_t purge = zo_purge_next_ms(st), erase = zo_erase_next_ms(st);
+
+    return purge < erase ? purge : erase;
+}
+
+static void keep_house(zo_store *st)
+{
+    if (zo_erase_next_ms(st) <= zo_clock_mono_ms())
+        zo_erase_step(st);
+    if (zo_purge_next_ms(st) <= zo_clock_mono_ms())
+        zo_purge_step(st);
+}
+
 /* All that waits; NULL when the store stops. House-keeping fills idle time; under endless load it gets a turn now and
  * then. */
 static zo_write *take_all(zo_store *st)
@@ -232,13 +263,13 @@ static zo_write *take_all(zo_store *st)
 
     pthread_mutex_lock(&st->mu);
     while (!st->head && !st->stopping) {
-        const int64_t next = zo_purge_next_ms(st);
+        const int64_t next = housekeeping_ms(st);
 
         if (next > zo_clock_mono_ms()) {
             sleep_until(st, next);
         } else {
             pthread_mutex_unlock(&st->mu);
-            zo_purge_step(st);
+            keep_house(st);
             pthread_mutex_lock(&st->mu);
         }
     }
@@ -271,8 +302,8 @@ static void *writer(void *arg)
         }
         if (zo_clock_mono_ms() >= turn_ms) {
             turn_ms = zo_clock_mono_ms() + TURN_MS;
-            if (zo_purge_next_ms(st) <= zo_clock_mono_ms())
-                zo_purge_step(st);
+            if (housekeeping_ms(st) <= zo_clock_mono_ms())
+                keep_house(st);
         }
     }
     return NULL;

@@ -1,0 +1,282 @@
+/* FILE-keys: the keys that open models' parts, and the tombstones of what was forgotten. A file of its own, so that a backup of the
+ * database carries neither: a key destroyed here seals its data in every backup for good, and a tombstone finds forgotten data that an
+ * older backup brought back.
+ *
+ * Two files can't change in one transaction. So keys and tombstones are durable before the write that needs them (one too many does no
+ * harm), and keys are destroyed only after the write that no longer does (kept a moment too long does none either; the erasure of the
+ * forget is not called done before). It is a write-ahead log database like the other, with deleted bytes overwritten. */
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <unistd.h>
+#include "base/log.h"
+
+static const char schema[] =
+    "CREATE TABLE IF NOT EXISTS keys (key INTEGER PRIMARY KEY, model INTEGER NOT NULL, secret BLOB NOT NULL) STRICT;"
+    "CREATE INDEX IF NOT EXISTS keys_by_model ON keys (model);"
+    "CREATE TABLE IF NOT EXISTS tombstones (model INTEGER NOT NULL, kind INTEGER NOT NULL, tag BLOB NOT NULL,"
+    " request INTEGER NOT NULL, PRIMARY KEY (model, kind, tag)) STRICT, WITHOUT ROWID;";
+
+static void file_name(const zo_store *st, char *out, size_t size)
+{
+    snprintf(out, size, "%s-keys", st->path);
+}
+
+static zo_status fail(sqlite3 *db, int rc, const char *what, zo_error *err)
+{
+    zo_conn c = {.db = db};
+
+    return zo_conn_fail(&c, rc, what, err);
+}
+
+/* Made with our mode before SQLite touches it. */
+static zo_status make_file(const char *name, zo_error *err)
+{
+    const int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return zo_fail(err, errno == ENOSPC || errno == EDQUOT ? ZO_EFULL : ZO_ESTORE, "", "create %.200s: %s", name,
+                       strerror(errno));
+    close(fd);
+    return zo_sync_folder(name, err);
+}
+
+static zo_status open_keys(zo_store *st, zo_error *err)
+{
+    char name[ZO_PATH_BYTES + 16];
+    zo_status s;
+    int rc;
+
+    if (st->keys)
+        return ZO_OK;
+    file_name(st, name, sizeof name);
+    if (access(name, F_OK) != 0 && (s = make_file(name, err)) != ZO_OK)
+        return s;
+    rc = sqlite3_open_v2(name, &st->keys, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, st->vfs);
+    if (rc == SQLITE_OK && (rc = sqlite3_busy_timeout(st->keys, (int)st->busy_ms)) == SQLITE_OK)
+        rc = sqlite3_exec(st->keys, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
+                                    "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -256",
+                          NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(st->keys, schema, NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        return ZO_OK;
+    s = fail(st->keys, rc, "open FILE-keys", err);
+    zo_keys_close(st);
+    return s;
+}
+
+void zo_keys_close(zo_store *st)
+{
+    if (st->keys)
+        sqlite3_close_v2(st->keys);
+    st->keys = NULL;
+}
+
+static int run(sqlite3 *db, const char *sql, int64_t a, int64_t b, const void *blob, size_t bytes, int64_t d)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = sqlite3_prepare_v2(db, sql, -1, &q, NULL);
+
+    if (rc == SQLITE_OK) {
+        const int n = sqlite3_bind_parameter_count(q);
+
+        rc = sqlite3_bind_int64(q, 1, a);
+        rc = rc || n < 2 ? rc : sqlite3_bind_int64(q, 2, b);
+        rc = rc || n < 3 ? rc : sqlite3_bind_blob(q, 3, blob, (int)bytes, SQLITE_STATIC);
+        rc = rc || n < 4 ? rc : sqlite3_bind_int64(q, 4, d);
+        rc = rc ? rc : sqlite3_step(q);
+        rc = rc == SQLITE_DONE ? SQLITE_OK : rc;
+    }
+    sqlite3_finalize(q);
+    return rc;
+}
+
+static int before(sqlite3 *db, const zo_op *op)
+{
+    const zo_tombstone *t = &op->u.tombstone;
+
+    switch ((int)op->kind) {
+    case ZO_OP_KEY_PUT:
+        return run(db, "INSERT OR IGNORE INTO keys (key, model, secret) VALUES (?1, ?2, ?3)", op->u.key.key, op->study,
+                   op->u.key.secret, ZO_KEY_BYTES, 0);
+    case ZO_OP_TOMBSTONE:
+        return run(db, "INSERT INTO tombstones (model, kind, tag, request) VALUES (?1, ?2, ?3, ?4)"
+                       " ON CONFLICT (model, kind, tag) DO UPDATE SET request = excluded.request",
+                   t->model, t->kind, t->tag, ZO_TAG_BYTES, (int64_t)t->request);
+    default:
+        return SQLITE_OK;
+    }
+}
+
+static int after(sqlite3 *db, const zo_op *op)
+{
+    const zo_tombstone *t = &op->u.tombstone;
+
+    switch ((int)op->kind) {
+    case ZO_OP_KEY_DROP:
+        if (op->u.key.key)
+            return run(db, "DELETE FROM keys WHERE key = ?1 AND model = ?2", op->u.key.key, op->study, NULL, 0, 0);
+        return run(db, "DELETE FROM keys WHERE model = ?1", op->study, 0, NULL, 0, 0)
+                   ? SQLITE_ERROR
+                   : run(db, "DELETE FROM tombstones WHERE model = ?1", op->study, 0, NULL, 0, 0);
+    case ZO_OP_TOMBSTONE_DROP:
+        return run(db, "DELETE FROM tombstones WHERE model = ?1 AND kind = ?2 AND tag = ?3", t->model, t->kind, t->tag,
+                   ZO_TAG_BYTES, 0);
+    default:
+        return SQLITE_OK;
+    }
+}
+
+static bool is_before(const zo_op *op)
+{
+    return op->kind == ZO_OP_KEY_PUT || op->kind == ZO_OP_TOMBSTONE;
+}
+
+static bool is_after(const zo_op *op)
+{
+    return op->kind == ZO_OP_KEY_DROP || op->kind == ZO_OP_TOMBSTONE_DROP;
+}
+
+/* All such ops of the list in one transaction. */
+static zo_status apply(zo_store *st, const zo_write *list, bool (*is_ours)(const zo_op *), int (*step)(sqlite3 *, const zo_op *),
+                       zo_error *err)
+{
+    bool any = false;
+    zo_status s;
+    int rc;
+
+    for (const zo_write *w = list; w && !any; w = w->next)
+        for (const zo_op *op = w->ops; op && !any; op = op->next)
+            any = is_ours(op);
+    if (!any)
+        return ZO_OK;
+    if ((s = open_keys(st, err)) != ZO_OK)
+        return s;
+    rc = sqlite3_exec(st->keys, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    for (const zo_write *w = list; w && rc == SQLITE_OK; w = w->next)
+        for (const zo_op *op = w->ops; op && rc == SQLITE_OK; op = op->next)
+            rc = step(st->keys, op);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(st->keys, "COMMIT", NULL, NULL, NULL);
+    if (rc == SQLITE_OK)
+        return ZO_OK;
+    s = fail(st->keys, rc, "write FILE-keys", err);
+    if (!sqlite3_get_autocommit(st->keys))
+        sqlite3_exec(st->keys, "ROLLBACK", NULL, NULL, NULL);
+    return s;
+}
+
+zo_status zo_keys_before(zo_store *st, const zo_write *list, zo_error *err) /* [store] */
+{
+    return apply(st, list, is_before, before, err);
+}
+
+/* Keys whose destruction failed are found again by the erasure: none of a live group may be missing, any other may go. */
+void zo_keys_after(zo_store *st, const zo_write *list) /* [store] */
+{
+    zo_error err = {0};
+
+    if (apply(st, list, is_after, after, &err) == ZO_OK)
+        return;
+    st->keys_left = true;
+    zo_log(ZO_WARN, "keys", "error=\"%s\" retry=at-erasure", err.message);
+}
+
+/* Destroys the keys that nothing needs: a model's own is needed while the model lives, a group's while a part names it. */
+static zo_status sweep(zo_store *st, zo_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    int rc;
+
+    rc = sqlite3_prepare_v2(st->keys, "SELECT key, model FROM keys", -1, &q, NULL);
+    while (rc == SQLITE_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        const int64_t key = sqlite3_column_int64(q, 0), model = sqlite3_column_int64(q, 1);
+        char text[200];
+        int64_t used = 0;
+
+        snprintf(text, sizeof text,
+                 "SELECT (SELECT count(*) FROM models WHERE model = %lld AND deleted = 0) * (%d OR "
+                 "EXISTS (SELECT 1 FROM parts WHERE model = %lld AND key = %lld))",
+                 (long long)model, (key & ZO_KEY_OF_MODEL) != 0, (long long)model, (long long)key);
+        if (zo_conn_int(&st->conn, text, &used, err) != ZO_OK) {
+            sqlite3_finalize(q);
+            return err->code;
+        }
+        if (!used && (rc = run(st->keys, "DELETE FROM keys WHERE key = ?1", key, 0, NULL, 0, 0)) != SQLITE_OK)
+            break;
+        rc = SQLITE_OK;
+    }
+    sqlite3_finalize(q);
+    return rc == SQLITE_DONE || rc == SQLITE_OK ? ZO_OK : fail(st->keys, rc, "sweep FILE-keys", err);
+}
+
+zo_status zo_keys_erase(zo_store *st, zo_error *err) /* [store] */
+{
+    char name[ZO_PATH_BYTES + 16];
+    zo_status s;
+    int rc;
+
+    file_name(st, name, sizeof name);
+    if (!st->keys && access(name, F_OK) != 0)
+        return ZO_OK;
+    if ((s = open_keys(st, err)) != ZO_OK)
+        return s;
+    if (st->keys_left && (s = sweep(st, err)) != ZO_OK)
+        return s;
+    rc = sqlite3_wal_checkpoint_v2(st->keys, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (rc != SQLITE_OK)
+        return fail(st->keys, rc, "checkpoint FILE-keys", err);
+    st->keys_left = false;
+    return ZO_OK;
+}
+
+/* ---- reading ---- */
+
+zo_status zo_reader_keys(zo_reader *r, int64_t model, zo_status (*key)(void *ctx, int64_t key, const uint8_t secret[ZO_KEY_BYTES]),
+                         zo_status (*tombstone)(void *ctx, const zo_tombstone *t), void *ctx, zo_error *err)
+{
+    char name[ZO_PATH_BYTES + 16];
+    sqlite3 *db = NULL;
+    sqlite3_stmt *q = NULL;
+    zo_status s = ZO_OK;
+    int rc;
+
+    file_name(r->st, name, sizeof name);
+    if (access(name, F_OK) != 0)
+        return ZO_OK;
+    rc = sqlite3_open_v2(name, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, r->st->vfs);
+    rc = rc ? rc : sqlite3_busy_timeout(db, (int)r->st->busy_ms);
+    rc = rc ? rc : sqlite3_prepare_v2(db, "SELECT key, secret FROM keys WHERE model = ?1", -1, &q, NULL);
+    rc = rc ? rc : sqlite3_bind_int64(q, 1, model);
+    while (rc == SQLITE_OK && s == ZO_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        if (sqlite3_column_bytes(q, 1) == ZO_KEY_BYTES)
+            s = key(ctx, sqlite3_column_int64(q, 0), sqlite3_column_blob(q, 1));
+        rc = SQLITE_OK;
+    }
+    sqlite3_finalize(q);
+    q = NULL;
+    if (rc == SQLITE_DONE && s == ZO_OK) {
+        rc = sqlite3_prepare_v2(db, "SELECT kind, tag, request FROM tombstones WHERE model = ?1 ORDER BY request", -1, &q, NULL);
+        rc = rc ? rc : sqlite3_bind_int64(q, 1, model);
+        while (rc == SQLITE_OK && s == ZO_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+            zo_tombstone t = {.model = model, .kind = (uint32_t)sqlite3_column_int(q, 0), .request = (uint64_t)sqlite3_column_int64(q, 2)};
+
+            if (sqlite3_column_bytes(q, 1) == ZO_TAG_BYTES) {
+                memcpy(t.tag, sqlite3_column_blob(q, 1), ZO_TAG_BYTES);
+                s = tombstone(ctx, &t);
+            }
+            rc = SQLITE_OK;
+        }
+        sqlite3_finalize(q);
+    }
+    if (s == ZO_OK && rc != SQLITE_DONE) {
+        const bool no_table = rc == SQLITE_ERROR; /* the file was made, its tables not yet */
+        s = no_table ? ZO_OK : fail(db, rc, "read FILE-keys", err);
+    }
+    sqlite3_close(db);
+    return s;
+}
