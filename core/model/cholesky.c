@@ -1,94 +1,272 @@
-/* See the header. */
+/* The factor is kept in tiles of eight by eight, so that every operand is contiguous and no size leaves a remainder:
+ * rows and columns from n to the next multiple of eight are those of the identity. A panel of columns is factored at a
+ * time, each strip of rows on its own against the panel's own triangle, and then everything to the right of it is
+ * updated. As the sums stay in place between panels, an element sees the same operations whatever the panel's width.
+ * Right-hand sides are strips too: one of eight columns has the layout of eight more rows of L. */
 #include "model/cholesky.h"
 
-#include <math.h>
-#include <string.h>
 #include "model/elementary.h"
 
-zo_status zo_fixed_cholesky(const zo_mat *A, zo_mat *L, zo_error *err)
+#include <string.h>
+
+enum {
+    PANEL = 16, /* strips; eight rows of a panel and of the columns they meet fill half of a first cache of 32 KiB */
+    BLOCK = 16, /* strips; a block of a panel fills half of a second cache of 512 KiB */
+    GROUP = 4,  /* strips of right-hand sides that are solved together, so that L is read once for them all */
+    MAX_ROWS = 1 << 20
+};
+
+static size_t n_strips(size_t n)
 {
-    const size_t n = A->rows;
+    return (n + ZO_TILE - 1) / ZO_TILE;
+}
 
-    for (size_t j = 0; j < n; j++) {
-        double *c = L->a + j * L->ld;
+static size_t tiles_before(size_t strip) /* strip s has s + 1 tiles */
+{
+    return strip * (strip + 1) / 2;
+}
 
-        if (A->a != L->a)
-            memcpy(c + j, A->a + j * A->ld + j, (n - j) * sizeof *c);
-        for (size_t k = 0; k < j; k++) {
-            const double *b = L->a + k * L->ld, t = b[j];
+static double *tile(const zo_fixed_factor *f, size_t s, size_t t)
+{
+    return f->tiles + (tiles_before(s) + t) * ZO_TILE_DOUBLES;
+}
 
-            for (size_t i = j; i < n; i++)
-                c[i] -= b[i] * t;
-        }
-        if (!(c[j] > 0))
-            return zo_fail(err, ZO_ENUMERIC, "", "the matrix is not positive definite at pivot %zu", j);
-        const double root = sqrt(c[j]);
-        c[j] = root;
-        for (size_t i = j + 1; i < n; i++)
-            c[i] /= root;
+static double *rhs_tile(const zo_fixed_factor *f, size_t g, size_t t)
+{
+    return f->scratch + (g * n_strips(f->n) + t) * ZO_TILE_DOUBLES;
+}
+
+size_t zo_fixed_factor_bytes(size_t n)
+{
+    const size_t T = n_strips(n);
+    return (tiles_before(T) + GROUP * T) * ZO_TILE_DOUBLES * sizeof(double);
+}
+
+zo_status zo_fixed_factor_init(zo_fixed_factor *f, size_t n, zo_error *err)
+{
+    if (n > MAX_ROWS)
+        return zo_fail(err, ZO_ENOMEM, "", "a matrix of %zu rows is too large to factor", n);
+    double *block = zo_memalign64(zo_fixed_factor_bytes(n ? n : 1));
+    if (!block)
+        return zo_fail_nomem(err);
+    *f = (zo_fixed_factor){.n = n,
+                           .tiles = block,
+                           .scratch = block + tiles_before(n_strips(n)) * ZO_TILE_DOUBLES,
+                           .ops = zo_tile_ops_best(),
+                           .panel = PANEL,
+                           .block = BLOCK};
+    return ZO_OK;
+}
+
+void zo_fixed_factor_fini(zo_fixed_factor *f)
+{
+    if (!f || !f->tiles)
+        return;
+    explicit_bzero(f->tiles, zo_fixed_factor_bytes(f->n));
+    zo_free(f->tiles);
+    *f = (zo_fixed_factor){0};
+}
+
+/* Tile (s,t) of A + ridge I, bordered by the identity. */
+static void load_tile(const zo_mat *A, double ridge, size_t s, size_t t, double *x)
+{
+    const size_t i0 = s * ZO_TILE, j0 = t * ZO_TILE, rows = A->rows - i0 < ZO_TILE ? A->rows - i0 : ZO_TILE;
+
+    if (s != t && rows == ZO_TILE) {
+        for (size_t c = 0; c < ZO_TILE; c++)
+            memcpy(x + ZO_TILE * c, A->a + i0 + (j0 + c) * A->ld, ZO_TILE * sizeof *x);
+        return;
+    }
+    memset(x, 0, ZO_TILE_DOUBLES * sizeof *x);
+    for (size_t c = 0; c < ZO_TILE; c++)
+        for (size_t r = s == t ? c : 0; r < rows; r++)
+            x[ZO_TILE * c + r] = A->a[i0 + r + (j0 + c) * A->ld];
+    for (size_t c = 0; s == t && c < ZO_TILE; c++)
+        x[ZO_TILE * c + c] = c < rows ? x[ZO_TILE * c + c] + ridge : 1.0;
+}
+
+static void load(const zo_fixed_factor *f, const zo_mat *A, double ridge)
+{
+    ZO_ASSERT(A->rows == f->n && A->cols == f->n);
+    for (size_t t = 0; t < n_strips(f->n); t++)
+        for (size_t s = t; s < n_strips(f->n); s++)
+            load_tile(A, ridge, s, t, tile(f, s, t));
+}
+
+void zo_fixed_factor_load(zo_fixed_factor *f, const zo_mat *L)
+{
+    load(f, L, 0.0);
+}
+
+/* Strip s of the panel of columns [p0, p1), given the panel's triangle: right of it, or down to the tile before s in
+ * it. */
+static void panel_strip(const zo_fixed_factor *f, size_t p0, size_t p1, size_t s)
+{
+    for (size_t t = p0; t < p1 && t < s; t++) {
+        f->ops->subtract(tile(f, s, p0), tile(f, t, p0), t - p0, tile(f, s, t));
+        f->ops->divide(tile(f, t, t), tile(f, s, t));
+    }
+}
+
+static zo_status panel_triangle(const zo_fixed_factor *f, size_t p0, size_t p1, zo_error *err)
+{
+    for (size_t s = p0; s < p1; s++) {
+        panel_strip(f, p0, p1, s);
+        f->ops->subtract(tile(f, s, p0), tile(f, s, p0), s - p0, tile(f, s, s));
+        const size_t pivot = zo_tile_factor(tile(f, s, s));
+        if (pivot < ZO_TILE)
+            return zo_fail(err, ZO_ENUMERIC, "", "matrix is not positive definite: pivot %zu", s * ZO_TILE + pivot);
     }
     return ZO_OK;
 }
 
-void zo_fixed_forward(const zo_mat *L, double *X, size_t n)
+/* Take the panel [p0, p1) off the columns to its right, in rows [s0, s1). */
+static void update_block(const zo_fixed_factor *f, size_t p0, size_t p1, size_t s0, size_t s1)
 {
-    for (size_t j = 0; j < L->rows; j++) {
-        double *x = X + j * n;
+    for (size_t t = p1; t < s1; t++)
+        for (size_t s = t > s0 ? t : s0; s < s1; s++)
+            f->ops->subtract(tile(f, s, p0), tile(f, t, p0), p1 - p0, tile(f, s, t));
+}
 
-        for (size_t c = 0; c < n; c++)
-            x[c] /= L->a[j + j * L->ld];
-        for (size_t i = j + 1; i < L->rows; i++) {
-            const double t = L->a[i + j * L->ld];
+zo_status zo_fixed_cholesky(zo_fixed_factor *f, const zo_mat *A, double ridge, zo_error *err)
+{
+    const size_t T = n_strips(f->n);
 
-            for (size_t c = 0; c < n; c++)
-                X[i * n + c] -= t * x[c];
+    load(f, A, ridge);
+    for (size_t p0 = 0, p1; p0 < T; p0 = p1) {
+        p1 = T - p0 < f->panel ? T : p0 + f->panel;
+        const zo_status rc = panel_triangle(f, p0, p1, err);
+        if (rc != ZO_OK)
+            return rc;
+        for (size_t s0 = p1, s1; s0 < T; s0 = s1) {
+            s1 = T - s0 < f->block ? T : s0 + f->block;
+            for (size_t s = s0; s < s1; s++)
+                panel_strip(f, p0, p1, s);
+            update_block(f, p0, p1, s0, s1);
         }
+    }
+    return ZO_OK;
+}
+
+void zo_fixed_factor_lower(const zo_fixed_factor *f, zo_mat *L)
+{
+    ZO_ASSERT(L->rows == f->n && L->cols == f->n);
+    for (size_t j = 0; j < f->n; j++) {
+        memset(L->a + j * L->ld, 0, j * sizeof(double));
+        for (size_t i = j; i < f->n; i++)
+            L->a[i + j * L->ld] = tile(f, i / ZO_TILE, j / ZO_TILE)[ZO_TILE * (j % ZO_TILE) + i % ZO_TILE];
     }
 }
 
-void zo_fixed_backward(const zo_mat *L, double *X, size_t n)
+/* Columns [j, j + 8 * GROUP) of X to the scratch, those past its last being zeros. Returns the strips. */
+static size_t load_group(const zo_fixed_factor *f, const double *X, size_t cols, size_t j)
 {
-    for (size_t j = L->rows; j-- > 0;) {
-        const double *l = L->a + j * L->ld;
-        double *x = X + j * n;
+    const size_t left = n_strips(cols - j), n = left < GROUP ? left : GROUP;
 
-        for (size_t i = j + 1; i < L->rows; i++)
-            for (size_t c = 0; c < n; c++)
-                x[c] -= l[i] * X[i * n + c];
-        for (size_t c = 0; c < n; c++)
-            x[c] /= l[j];
+    memset(f->scratch, 0, n * n_strips(f->n) * ZO_TILE_DOUBLES * sizeof(double));
+    for (size_t g = 0; g < n; g++, j += ZO_TILE)
+        for (size_t i = 0, m = cols - j < ZO_TILE ? cols - j : ZO_TILE; i < f->n; i++)
+            memcpy(rhs_tile(f, g, 0) + ZO_TILE * i, X + i * cols + j, m * sizeof *X);
+    return n;
+}
+
+static void store_group(const zo_fixed_factor *f, double *X, size_t cols, size_t j, size_t n)
+{
+    for (size_t g = 0; g < n; g++, j += ZO_TILE)
+        for (size_t i = 0, m = cols - j < ZO_TILE ? cols - j : ZO_TILE; i < f->n; i++)
+            memcpy(X + i * cols + j, rhs_tile(f, g, 0) + ZO_TILE * i, m * sizeof *X);
+}
+
+/* The first n strips of the scratch, whose rows before tile t0 are zero. */
+static void solve_lower(const zo_fixed_factor *f, size_t n, size_t t0)
+{
+    for (size_t t = t0; t < n_strips(f->n); t++)
+        for (size_t g = 0; g < n; g++) {
+            f->ops->subtract(rhs_tile(f, g, t0), tile(f, t, t0), t - t0, rhs_tile(f, g, t));
+            f->ops->divide(tile(f, t, t), rhs_tile(f, g, t));
+        }
+}
+
+static void solve_upper(const zo_fixed_factor *f, size_t n)
+{
+    for (size_t t = n_strips(f->n); t-- > 0;)
+        for (size_t g = 0; g < n; g++) {
+            f->ops->divide_rows(tile(f, t, t), rhs_tile(f, g, t));
+            f->ops->subtract_rows(rhs_tile(f, g, t), tile(f, t, 0), t, rhs_tile(f, g, 0));
+        }
+}
+
+static void solve(const zo_fixed_factor *f, double *X, size_t cols, bool lower, bool upper)
+{
+    for (size_t j = 0; j < cols; j += GROUP * ZO_TILE) {
+        const size_t n = load_group(f, X, cols, j);
+        if (lower)
+            solve_lower(f, n, 0);
+        if (upper)
+            solve_upper(f, n);
+        store_group(f, X, cols, j, n);
+    }
+}
+
+void zo_fixed_solve_lower(zo_fixed_factor *f, double *X, size_t cols)
+{
+    solve(f, X, cols, true, false);
+}
+
+void zo_fixed_solve_upper(zo_fixed_factor *f, double *X, size_t cols)
+{
+    solve(f, X, cols, false, true);
+}
+
+void zo_fixed_solve(zo_fixed_factor *f, double *X, size_t cols)
+{
+    solve(f, X, cols, true, true);
+}
+
+/* Strips [t0, t0 + n) of the identity, as right-hand sides. */
+static void load_identity(const zo_fixed_factor *f, size_t t0, size_t n)
+{
+    memset(f->scratch, 0, n * n_strips(f->n) * ZO_TILE_DOUBLES * sizeof(double));
+    for (size_t g = 0; g < n; g++)
+        for (size_t c = 0; c < ZO_TILE && (t0 + g) * ZO_TILE + c < f->n; c++)
+            rhs_tile(f, g, t0 + g)[ZO_TILE * c + c] = 1.0;
+}
+
+double zo_fixed_trace_inverse(zo_fixed_factor *f)
+{
+    const size_t T = n_strips(f->n);
+    double sum[ZO_TILE] = {0}; /* one for each residue of a column's number */
+
+    for (size_t t0 = 0; t0 < T; t0 += GROUP) {
+        const size_t n = T - t0 < GROUP ? T - t0 : GROUP;
+        load_identity(f, t0, n);
+        solve_lower(f, n, t0);
+        for (size_t g = 0; g < n; g++)
+            for (const double *x = rhs_tile(f, g, t0); x < rhs_tile(f, g, T); x += ZO_TILE)
+                for (size_t c = 0; c < ZO_TILE; c++)
+                    sum[c] += x[c] * x[c];
+    }
+    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+}
+
+void zo_fixed_forward(const zo_mat *L, double *x)
+{
+    for (size_t k = 0; k < L->rows; k++) {
+        const double *l = L->a + k * L->ld, y = x[k] /= l[k];
+        for (size_t i = k + 1; i < L->rows; i++)
+            x[i] -= l[i] * y;
     }
 }
 
 double zo_fixed_log_det(const zo_mat *L)
 {
-    double sum = 0;
+    double product = 1.0; /* of the diagonal, over 2^exponent */
+    int64_t exponent = 0;
 
-    for (size_t j = 0; j < L->rows; j++)
-        sum += zo_fixed_log(L->a[j + j * L->ld]);
-    return 2 * sum;
-}
-
-zo_status zo_fixed_trace_inverse(const zo_mat *L, double *out, zo_error *err)
-{
-    const size_t n = L->rows;
-    double *x = zo_calloc(n + 1, sizeof *x), sum = 0;
-
-    if (!x)
-        return zo_fail_nomem(err);
-    for (size_t j = 0; j < n; j++) { /* column j of L^-1: its entries from j on */
-        memset(x + j, 0, (n - j) * sizeof *x);
-        x[j] = 1;
-        for (size_t k = j; k < n; k++) {
-            const double *l = L->a + k * L->ld;
-
-            x[k] /= l[k];
-            for (size_t i = k + 1; i < n; i++)
-                x[i] -= l[i] * x[k];
-            sum += x[k] * x[k];
-        }
+    for (size_t j = 0; j < L->rows; j++) {
+        int e;
+        product = zo_fixed_split(product * L->a[j + j * L->ld], &e);
+        exponent += e;
     }
-    zo_free(x);
-    *out = sum;
-    return ZO_OK;
+    return 2.0 * (zo_fixed_log(product) + (double)exponent * 0x1.62e42fefa39efp-1); /* log 2 */
 }

@@ -1,17 +1,54 @@
-/* Cholesky factors and triangular solves in one fixed order of operations: each element's products are subtracted one by one, in
- * increasing k, without fused multiply-add. So bits depend on neither processor, vector width, block size nor BLAS. */
+/* Cholesky factors, triangular solves and what follows from them, with the same bits on every x86-64 processor: no
+ * BLAS, no libm but sqrt (which IEEE 754 rounds correctly), and for every element one stated order of operations. */
 #ifndef ZO_MODEL_CHOLESKY_H
 #define ZO_MODEL_CHOLESKY_H
 
+#include "model/tiles.h"
 #include "zeroth/linalg.h"
 
-/* A [n x n], its lower triangle read; L may be A, strict upper triangle undefined. n^3/3 flops. ZO_ENUMERIC: a pivot <= 0. */
-zo_status zo_fixed_cholesky(const zo_mat *A, zo_mat *L, zo_error *err);
-/* X [rows][n] row-major, in place: L X = B, and L' X = B. n d^2 flops. */
-void zo_fixed_forward(const zo_mat *L, double *X, size_t n);
-void zo_fixed_backward(const zo_mat *L, double *X, size_t n);
-double zo_fixed_log_det(const zo_mat *L); /* of L L' */
-/* Trace of (L L')^-1. ZO_ENOMEM. n^3/3 flops. */
-zo_status zo_fixed_trace_inverse(const zo_mat *L, double *out, zo_error *err);
+/* A lower Cholesky factor, A + ridge I = L L', and scratch for its solves, in one block of zo_fixed_factor_bytes(n).
+ * The solves write to the scratch: one thread at a time. */
+typedef struct zo_fixed_factor {
+    size_t n;
+    double *tiles;   /* the lower triangle in strips of eight rows, one after the other (model/tiles.h) */
+    double *scratch; /* right-hand sides in strips of eight */
+    /* How the work is cut, set by init. No bit depends on it: tests change it. */
+    const zo_tile_ops *ops;
+    size_t panel,
+        block; /* strips: columns that are factored before the rest is updated; rows that stay in the second cache */
+} zo_fixed_factor;
+
+/* 4 n^2 + 288 n, n being rounded up to a multiple of 8: 4.3 MiB at n = 1024. */
+size_t zo_fixed_factor_bytes(size_t n);
+/* Allocates for matrices of n rows, n <= 2^20. ZO_ENOMEM. fini wipes the block: a factor tells of the data behind it.
+ */
+zo_status zo_fixed_factor_init(zo_fixed_factor *f, size_t n, zo_error *err);
+void zo_fixed_factor_fini(zo_fixed_factor *f);
+
+/* Factor A + ridge I.  A [n x n], only its lower triangle read.  n^3/3 flops, no allocation.
+ * l(i,j): the products l(i,k) l(j,k) are subtracted from a(i,j) for k ascending, then it is divided by l(j,j).
+ * ZO_ENUMERIC at a pivot that is not a positive finite number (the message has its index, from 0); L is then undefined.
+ */
+zo_status zo_fixed_cholesky(zo_fixed_factor *f, const zo_mat *A, double ridge, zo_error *err);
+
+/* L [n x n] out, zero above the diagonal. */
+void zo_fixed_factor_lower(const zo_fixed_factor *f, zo_mat *L);
+
+/* L [n x n], a lower factor from elsewhere. */
+void zo_fixed_factor_load(zo_fixed_factor *f, const zo_mat *L);
+
+/* X <- inv(L) X, X <- inv(L') X, and both: X <- inv(A + ridge I) X.  X [n][cols] row-major, n^2 flops a column and
+ * triangle. x(i) loses l(i,k) x(k) for k ascending from 0 in the first, l(k,i) x(k) for k descending from n - 1 in the
+ * second, then it is divided by l(i,i). A column's bits do not depend on the other columns. */
+void zo_fixed_solve_lower(zo_fixed_factor *f, double *X, size_t cols);
+void zo_fixed_solve_upper(zo_fixed_factor *f, double *X, size_t cols);
+void zo_fixed_solve(zo_fixed_factor *f, double *X, size_t cols);
+
+/* Trace of inv(A + ridge I): the sum of the squares of inv(L). n^3/3 flops. */
+double zo_fixed_trace_inverse(zo_fixed_factor *f);
+
+/* Of a factor as a matrix. x <- inv(L) x for one vector, the bits of zo_fixed_solve_lower; log det (L L'). */
+void zo_fixed_forward(const zo_mat *L, double *x);
+double zo_fixed_log_det(const zo_mat *L);
 
 #endif

@@ -1,8 +1,7 @@
 /* Symmetric positive definite systems in the model's arithmetic: our fixed-order Cholesky, the same bits on every
- * processor, or LAPACK's where the client chose speed. */
+ * processor, or LAPACK's where the client chose speed. Solves are of fixed order after either. */
 #include "model/kind.h"
 
-#include <math.h>
 #include "model/cholesky.h"
 
 static zo_status too_flat(zo_error *err)
@@ -11,25 +10,51 @@ static zo_status too_flat(zo_error *err)
                    "the sums are singular to working precision: create the model with a larger gamma");
 }
 
+static zo_status fixed_factor(zo_mat *A, zo_error *err)
+{
+    zo_fixed_factor f;
+    zo_status rc = zo_fixed_factor_init(&f, A->rows, err);
+
+    if (rc != ZO_OK)
+        return rc;
+    if ((rc = zo_fixed_cholesky(&f, A, 0.0, err)) == ZO_OK)
+        zo_fixed_factor_lower(&f, A);
+    zo_fixed_factor_fini(&f);
+    return rc;
+}
+
 zo_status spd_factor(const zo_model *m, zo_mat *A, zo_error *err)
 {
-    const zo_status rc = m->c.fast ? zo_chol(A, A, err) : zo_fixed_cholesky(A, A, err);
+    const zo_status rc = m->c.fast ? zo_chol(A, A, err) : fixed_factor(A, err);
 
     return rc == ZO_ENUMERIC ? too_flat(err) : rc;
 }
 
+static zo_status take_factor(const zo_mat *L, zo_fixed_factor *f, zo_error *err)
+{
+    const zo_status rc = zo_fixed_factor_init(f, L->rows, err);
+
+    if (rc == ZO_OK)
+        zo_fixed_factor_load(f, L);
+    return rc;
+}
+
 zo_status spd_solve(const zo_model *m, const zo_mat *L, double *X, size_t n, zo_error *err)
 {
+    zo_fixed_factor f;
+    const zo_status rc = take_factor(L, &f, err);
+
     (void)m;
-    (void)err;
-    zo_fixed_forward(L, X, n);
-    zo_fixed_backward(L, X, n);
+    if (rc != ZO_OK)
+        return rc;
+    zo_fixed_solve(&f, X, n);
+    zo_fixed_factor_fini(&f);
     return ZO_OK;
 }
 
 void spd_forward(const zo_mat *L, double *b)
 {
-    zo_fixed_forward(L, b, 1);
+    zo_fixed_forward(L, b);
 }
 
 double spd_log_det(const zo_mat *L)
@@ -39,6 +64,13 @@ double spd_log_det(const zo_mat *L)
 
 zo_status spd_trace_inverse(const zo_model *m, const zo_mat *L, double *out, zo_error *err)
 {
+    zo_fixed_factor f;
+    const zo_status rc = take_factor(L, &f, err);
+
     (void)m;
-    return zo_fixed_trace_inverse(L, out, err);
+    if (rc != ZO_OK)
+        return rc;
+    *out = zo_fixed_trace_inverse(&f);
+    zo_fixed_factor_fini(&f);
+    return ZO_OK;
 }

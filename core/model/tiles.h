@@ -4,8 +4,8 @@
  *
  * A tile is 64 doubles, column by column: (r,c) at 8 c + r. A strip is eight rows of a matrix cut into tiles, left to
  * right: (r,k) at 8 k + r. All tiles are 64-byte aligned. */
-#ifndef ZO_MODELS_TILES_H
-#define ZO_MODELS_TILES_H
+#ifndef ZO_MODEL_TILES_H
+#define ZO_MODEL_TILES_H
 
 #include "zeroth/base.h"
 

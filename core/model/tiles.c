@@ -1,6 +1,6 @@
 /* The operations are written once, in tiles_body.inc, and compiled for each width of registers. The choice between them
  * is made here, by hand: the resolvers behind target_clones run before the sanitizers are ready. */
-#include "models/tiles.h"
+#include "model/tiles.h"
 
 #include <float.h>
 #include <math.h>
@@ -11,13 +11,13 @@ enum { NEAR = 16 }; /* tiles of a strip that stay in the first cache while the p
 #define LANES 2
 #define NAME(x) x##_2
 #define ATTRIBUTES
-#include "models/tiles_body.inc"
+#include "model/tiles_body.inc"
 
 #ifdef __x86_64__
 #define LANES 4
 #define NAME(x) x##_4
 #define ATTRIBUTES __attribute__((target("avx2"))) /* not "fma": no product can be fused, whatever the flags */
-#include "models/tiles_body.inc"
+#include "model/tiles_body.inc"
 #endif
 
 const zo_tile_ops *zo_tile_ops_plain(void)
