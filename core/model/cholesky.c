@@ -120,12 +120,22 @@ static zo_status panel_triangle(const zo_fixed_factor *f, size_t p0, size_t p1, 
     return ZO_OK;
 }
 
+/* The sums of the next tile are far away by the time they are wanted: on their way from the third cache during this
+ * one. */
+static void fetch(const double *x)
+{
+    for (size_t k = 0; k < ZO_TILE_DOUBLES; k += ZO_TILE)
+        __builtin_prefetch(x + k, 1);
+}
+
 /* Take the panel [p0, p1) off the columns to its right, in rows [s0, s1). */
 static void update_block(const zo_fixed_factor *f, size_t p0, size_t p1, size_t s0, size_t s1)
 {
     for (size_t t = p1; t < s1; t++)
-        for (size_t s = t > s0 ? t : s0; s < s1; s++)
+        for (size_t s = t > s0 ? t : s0; s < s1; s++) {
+            fetch(tile(f, s + 1 < s1 ? s + 1 : s, t));
             f->ops->subtract(tile(f, s, p0), tile(f, t, p0), p1 - p0, tile(f, s, t));
+        }
 }
 
 zo_status zo_fixed_cholesky(zo_fixed_factor *f, const zo_mat *A, double ridge, zo_error *err)
