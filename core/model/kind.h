@@ -42,6 +42,9 @@ size_t features_bytes(const features *f);
 /* out [n_rows][n] (column-major n x n_rows); x [n_rows][inputs]; work [n_rows * inputs] doubles. */
 void features_make(const features *f, const int32_t *x, size_t n_rows, double *work, double *out);
 
+/* The features of a layer and draw, the kind's or the configured ones. */
+void layer_features(const zo_model *m, size_t layer, size_t draw, const zo_rows *r, double *work, double *out);
+
 /* ---- classes ---- */
 typedef struct model_class {
     char *label;
@@ -61,8 +64,10 @@ struct zo_model {
     zo_sums *total;      /* A; B and yy of real targets */
     model_class *classes;
     size_t n_classes, cap_classes;
-    uint32_t *order;     /* [n_classes] indices by label */
-    void *self;          /* the kind's state */
+    uint32_t *order;   /* [n_classes] indices by label */
+    void *self;        /* the kind's state */
+    size_t self_bytes; /* of it, for accounting */
+    size_t work;       /* doubles a row that its features need */
     /* solved */
     bool solved, want_factor;
     double gamma;        /* used */
@@ -78,8 +83,13 @@ struct zo_model {
 typedef struct zo_model_ops {
     zo_status (*init)(zo_model *m, zo_error *err); /* checks the configuration; may set n_layers, draws, layers, self */
     void (*fini)(zo_model *m);
-    /* [n][layer.d] of one layer and draw; NULL: the configured features */
-    zo_status (*features)(const zo_model *m, size_t layer, size_t draw, const zo_rows *r, double *out, zo_error *err);
+    /* Before anything is learned again: weights of its own are wiped, for they would tell what was forgotten. NULL: it
+     * has none. */
+    void (*unsolve)(zo_model *m);
+    /* out [n][layer.d] of one layer and draw: integers of at most quant bits; work [n * m->work]. Draws of the same
+     * rows come one after the other, from 0, with the same work and out: what does not depend on the draw may be left
+     * where it is. NULL: the configured features. */
+    void (*features)(const zo_model *m, size_t layer, size_t draw, const zo_rows *r, double *work, double *out);
     zo_status (*solve)(zo_model *m, zo_error *err);
     zo_status (*predict)(zo_model *m, const int32_t *x, size_t n, zo_scores *io, zo_error *err); /* NULL: linear */
     zo_status (*weights)(zo_model *m, zo_bundle *b, zo_error *err);                               /* NULL: linear */
@@ -101,6 +111,9 @@ void columns_moments(const zo_model *m, size_t layer, const double *scale, doubl
 
 /* ---- linear.c ---- */
 zo_status linear_reserve(zo_model *m, zo_error *err); /* V, offset, noise for the present columns; zeroed */
+/* Scores of k columns V [layer 0's d][k] in quanta, without variance. */
+zo_status linear_score(zo_model *m, const double *V, const double *offset, size_t k, const int32_t *x, size_t n,
+                       double *scores, zo_error *err);
 zo_status linear_predict(zo_model *m, const int32_t *x, size_t n, zo_scores *io, zo_error *err);
 zo_status linear_weights(zo_model *m, zo_bundle *b, zo_error *err);
 

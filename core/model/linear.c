@@ -17,7 +17,7 @@ static zo_status renew(double **p, size_t n, zo_error *err)
 
 zo_status linear_reserve(zo_model *m, zo_error *err)
 {
-    const size_t k = columns_count(m), d = m->features.n;
+    const size_t k = columns_count(m), d = m->layers[0].d;
     zo_status rc;
 
     if ((rc = renew(&m->V, d * k, err)) != ZO_OK || (rc = renew(&m->offset, k, err)) != ZO_OK ||
@@ -27,13 +27,14 @@ zo_status linear_reserve(zo_model *m, zo_error *err)
     return ZO_OK;
 }
 
-static void score(const zo_model *m, const double *f, double *out)
+static void score(size_t d, size_t k, const double *V, const double *offset, const double *f, double *out)
 {
-    const size_t d = m->features.n, k = m->n_columns;
-
-    memcpy(out, m->offset, k * sizeof *out);
+    if (offset)
+        memcpy(out, offset, k * sizeof *out);
+    else
+        memset(out, 0, k * sizeof *out);
     for (size_t i = 0; i < d; i++) {
-        const double *v = m->V + i * k;
+        const double *v = V + i * k;
 
         for (size_t c = 0; c < k; c++)
             out[c] += f[i] * v[c];
@@ -55,11 +56,13 @@ static void spread(const zo_model *m, const double *f, double *work, double *out
         out[c] = m->noise[c] * (1 + h);
 }
 
-zo_status linear_predict(zo_model *m, const int32_t *x, size_t n, zo_scores *io, zo_error *err)
+/* variance [n][k] may be NULL */
+static zo_status predict(const zo_model *m, const double *V, const double *offset, size_t k, const int32_t *x, size_t n,
+                         double *scores, double *variance, zo_error *err)
 {
     enum { BLOCK = 64 };
-    const size_t d = m->features.n, inputs = m->c.inputs, k = m->n_columns;
-    double *f = zo_memalign64(BLOCK * d * sizeof *f), *work = zo_memalign64((BLOCK * inputs + d) * sizeof *work);
+    const size_t d = m->layers[0].d, inputs = m->c.inputs, n_work = BLOCK * m->work + zo_mat_ld(d);
+    double *f = zo_memalign64(BLOCK * d * sizeof *f), *work = zo_memalign64(n_work * sizeof *work);
 
     if (!f || !work) {
         zo_free(f);
@@ -67,20 +70,31 @@ zo_status linear_predict(zo_model *m, const int32_t *x, size_t n, zo_scores *io,
         return zo_fail_nomem(err);
     }
     for (size_t first = 0; first < n; first += BLOCK) {
-        const size_t rows = n - first < BLOCK ? n - first : BLOCK;
+        const zo_rows rows = {.x = x + first * inputs, .n = n - first < BLOCK ? n - first : BLOCK};
 
-        features_make(&m->features, x + first * inputs, rows, work, f);
-        for (size_t r = 0; r < rows; r++) {
-            score(m, f + r * d, io->scores + (first + r) * k);
-            if (io->variance)
-                spread(m, f + r * d, work, io->variance + (first + r) * k);
+        layer_features(m, 0, 0, &rows, work, f);
+        for (size_t r = 0; r < rows.n; r++) {
+            score(d, k, V, offset, f + r * d, scores + (first + r) * k);
+            if (variance)
+                spread(m, f + r * d, work, variance + (first + r) * k);
         }
     }
     explicit_bzero(f, BLOCK * d * sizeof *f);
-    explicit_bzero(work, (BLOCK * inputs + d) * sizeof *work);
+    explicit_bzero(work, n_work * sizeof *work);
     zo_free(f);
     zo_free(work);
     return ZO_OK;
+}
+
+zo_status linear_score(zo_model *m, const double *V, const double *offset, size_t k, const int32_t *x, size_t n,
+                       double *scores, zo_error *err)
+{
+    return predict(m, V, offset, k, x, n, scores, NULL, err);
+}
+
+zo_status linear_predict(zo_model *m, const int32_t *x, size_t n, zo_scores *io, zo_error *err)
+{
+    return predict(m, m->V, m->offset, m->n_columns, x, n, io->scores, io->variance, err);
 }
 
 zo_status linear_weights(zo_model *m, zo_bundle *b, zo_error *err)

@@ -78,6 +78,21 @@ static zo_status check_classes(const zo_model_config *c, zo_error *err)
     return ZO_OK;
 }
 
+static zo_status check_traits(const zo_model_config *c, zo_error *err)
+{
+    const zo_model_kind *k = c->kind;
+
+    if (c->reweight && !(k->traits & ZO_MODEL_REWEIGHT))
+        return zo_fail(err, ZO_EUNSUPPORTED, "/reweight", "%s weighs its classes in no way", k->name);
+    if (c->gamma_rule != ZO_GAMMA_FIXED && !(k->traits & ZO_MODEL_GAMMA_RULE))
+        return zo_fail(err, ZO_EUNSUPPORTED, "/gamma", "%s can't choose gamma: give a number", k->name);
+    if (c->fast && !(k->traits & ZO_MODEL_FAST))
+        return zo_fail(err, ZO_EUNSUPPORTED, "/fast", "%s solves no system that could be faster", k->name);
+    if (c->n_described > 0 && !(k->traits & ZO_MODEL_DESCRIPTIONS))
+        return zo_fail(err, ZO_EUNSUPPORTED, "/descriptions", "%s knows classes by no description", k->name);
+    return ZO_OK;
+}
+
 static void *copy(const void *p, size_t bytes)
 {
     void *q = zo_malloc(bytes);
@@ -139,11 +154,12 @@ zo_status zo_model_new(const zo_model_config *c, zo_model **out, zo_error *err)
     zo_status rc;
 
     if ((rc = check_sizes(c, err)) != ZO_OK || (rc = check_ranges(c, err)) != ZO_OK ||
-        (rc = check_classes(c, err)) != ZO_OK)
+        (rc = check_classes(c, err)) != ZO_OK || (rc = check_traits(c, err)) != ZO_OK)
         return rc;
     if (!(m = zo_calloc(1, sizeof *m)))
         return zo_fail_nomem(err);
     m->draws = m->n_layers = 1;
+    m->work = c->inputs;
     if ((rc = copy_config(m, c, err)) != ZO_OK || (rc = features_init(&m->features, &m->c, err)) != ZO_OK)
         goto fail;
     if (c->kind->ops->init && (rc = c->kind->ops->init(m, err)) != ZO_OK)
@@ -204,7 +220,8 @@ const zo_model_config *zo_model_configuration(const zo_model *m)
 size_t zo_model_memory_bytes(const zo_model *m)
 {
     const size_t entry = sums_entry_bytes(m);
-    size_t n = sizeof *m + features_bytes(&m->features) + m->factor.ld * m->factor.cols * sizeof(double);
+    size_t n = sizeof *m + m->self_bytes + features_bytes(&m->features) +
+               m->factor.ld * m->factor.cols * sizeof(double);
 
     for (size_t l = 0; l < m->n_layers; l++) {
         const size_t d = m->layers[l].d;
@@ -332,6 +349,8 @@ void model_unsolve(zo_model *m)
     m->solved = false;
     m->n_figures = 0;
     /* old weights would tell what was forgotten */
+    if (m->c.kind->ops->unsolve)
+        m->c.kind->ops->unsolve(m);
     if (m->V)
         explicit_bzero(m->V, m->layers[0].d * m->n_columns * sizeof *m->V);
     if (m->factor.a)
@@ -378,7 +397,7 @@ zo_status zo_model_predict(zo_model *m, const int32_t *x, size_t n, zo_scores *i
 
     if (io->variance && !m->c.kind->ops->has_variance)
         return zo_fail(err, ZO_EUNSUPPORTED, "/variance", "%s has no predictive variance", m->c.kind->name);
-    if (io->descriptions && m->c.description_size == 0)
+    if (io->descriptions && !(m->c.kind->traits & ZO_MODEL_DESCRIPTIONS))
         return zo_fail(err, ZO_EUNSUPPORTED, "/descriptions", "%s scores no descriptions", m->c.kind->name);
     if (io->variance && !m->want_factor) {
         m->want_factor = true;

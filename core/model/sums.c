@@ -156,14 +156,14 @@ struct sinks {
 };
 
 struct block {
-    double *work, *F, *product; /* [rows * inputs]; [rows][d]; [PANEL][d] */
+    double *work, *F, *product; /* [rows * m->work]; [rows][d]; [PANEL][d] */
     double *Y;                  /* [rows][k] real targets */
     size_t cap_rows;
 };
 
 static void block_fini(const zo_model *m, struct block *b, size_t d)
 {
-    wipe(b->work, b->cap_rows * m->c.inputs * sizeof(double));
+    wipe(b->work, b->cap_rows * m->work * sizeof(double));
     wipe(b->F, b->cap_rows * d * sizeof(double));
     wipe(b->product, PANEL * d * sizeof(double));
     wipe(b->Y, b->cap_rows * width(m) * sizeof(double));
@@ -172,7 +172,7 @@ static void block_fini(const zo_model *m, struct block *b, size_t d)
 static zo_status block_init(const zo_model *m, struct block *b, size_t rows, size_t d, zo_error *err)
 {
     *b = (struct block){.cap_rows = rows};
-    b->work = zo_memalign64(rows * m->c.inputs * sizeof(double));
+    b->work = zo_memalign64(rows * m->work * sizeof(double));
     b->F = zo_memalign64(rows * d * sizeof(double));
     b->product = zo_memalign64(PANEL * d * sizeof(double));
     b->Y = zo_memalign64(rows * width(m) * sizeof(double));
@@ -232,13 +232,12 @@ static void add_moments(const zo_model *m, const struct block *b, size_t d, size
     }
 }
 
-static zo_status make_features(const zo_model *m, size_t layer, size_t draw, const zo_rows *r, struct block *b,
-                               zo_error *err)
+void layer_features(const zo_model *m, size_t layer, size_t draw, const zo_rows *r, double *work, double *out)
 {
     if (m->c.kind->ops->features)
-        return m->c.kind->ops->features(m, layer, draw, r, b->F, err);
-    features_make(&m->features, r->x, r->n, b->work, b->F);
-    return ZO_OK;
+        m->c.kind->ops->features(m, layer, draw, r, work, out);
+    else
+        features_make(&m->features, r->x, r->n, work, out);
 }
 
 static zo_status add_layer(const zo_model *m, size_t layer, const zo_rows *r, const struct sinks *to, zo_error *err)
@@ -248,23 +247,23 @@ static zo_status add_layer(const zo_model *m, size_t layer, const zo_rows *r, co
     struct block b;
     zo_status rc = block_init(m, &b, rows, d, err);
 
-    for (size_t first = 0; first < r->n && rc == ZO_OK; first += rows) {
+    if (rc != ZO_OK)
+        return rc;
+    for (size_t first = 0; first < r->n; first += rows) {
         const size_t n = r->n - first < rows ? r->n - first : rows;
         const zo_rows part = {
             .x = r->x + first * m->c.inputs, .y = r->y ? r->y + first * k : NULL, .n = n, .cls = r->cls};
 
         for (size_t i = 0; r->y && i < n * k; i++)
             b.Y[i] = part.y[i];
-        for (size_t draw = 0; draw < m->draws && rc == ZO_OK; draw++) {
-            if ((rc = make_features(m, layer, draw, &part, &b, err)) != ZO_OK)
-                break;
+        for (size_t draw = 0; draw < m->draws; draw++) {
+            layer_features(m, layer, draw, &part, b.work, b.F);
             add_products(m, &b, d, n, to);
             add_moments(m, &b, d, n, to);
         }
     }
-    if (b.work)
-        block_fini(m, &b, d);
-    return rc;
+    block_fini(m, &b, d);
+    return ZO_OK;
 }
 
 static void aim(struct sinks *to, size_t i, const zo_sums *s, size_t layer, int sign)

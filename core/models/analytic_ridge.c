@@ -201,5 +201,6 @@ const zo_model_kind zo_model_kind_analytic_ridge = {
     .summary = "ridge regression and classification in closed form, with predictive variance",
     .reference = "Zhuang et al., ACIL, NeurIPS 2022; Tang et al., arXiv:2505.12239",
     .targets = 1u << ZO_TARGET_CLASSES | 1u << ZO_TARGET_REAL,
+    .traits = ZO_MODEL_REWEIGHT | ZO_MODEL_GAMMA_RULE | ZO_MODEL_FAST,
     .ops = &ops,
 };

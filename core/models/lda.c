@@ -81,6 +81,7 @@ const zo_model_kind zo_model_kind_lda = {
     .summary = "linear discriminant analysis with one shrunken covariance",
     .reference = "Fisher 1936; Friedman, JASA 84(405), 1989",
     .targets = 1u << ZO_TARGET_CLASSES,
+    .traits = ZO_MODEL_REWEIGHT | ZO_MODEL_FAST,
     .opts = opts,
     .n_opts = ZO_LEN(opts),
     .opts_bytes = sizeof(struct lda_opts),

@@ -60,10 +60,16 @@ typedef struct zo_model_config {
     size_t n_described, description_size;
 } zo_model_config;
 
+/* What of a configuration a kind can use; what it can't is refused at creation. */
+enum { ZO_MODEL_REWEIGHT = 1 << 0,
+       ZO_MODEL_GAMMA_RULE = 1 << 1,  /* can choose gamma itself */
+       ZO_MODEL_FAST = 1 << 2,        /* solves systems, so LAPACK could */
+       ZO_MODEL_DESCRIPTIONS = 1 << 3 /* classes by description; scores labels never seen */ };
 struct zo_model_kind {
     const char *name;             /* "analytic-ridge" */
     const char *summary, *reference;
     unsigned targets;             /* 1 << ZO_TARGET_... */
+    unsigned traits;              /* ZO_MODEL_... */
     const zo_opt *opts;
     size_t n_opts, opts_bytes;
     const struct zo_model_ops *ops; /* core/models/kind.h */
