@@ -158,25 +158,14 @@ zo_status zo_fixed_cholesky(zo_fixed_factor *f, const zo_mat *A, double ridge, z
     return ZO_OK;
 }
 
-/* The rows of column j from its diagonal on. */
-static void store_column(const zo_fixed_factor *f, size_t j, double *l)
-{
-    const size_t t = j / ZO_TILE, c = j % ZO_TILE, last = f->n / ZO_TILE; /* the strip that may be short */
-
-    memset(l, 0, j * sizeof *l);
-    for (size_t i = j; i < f->n && i / ZO_TILE == t; i++)
-        l[i] = tile(f, t, t)[ZO_TILE * c + i % ZO_TILE];
-    for (size_t s = t + 1; s < last; s++)
-        memcpy(l + s * ZO_TILE, tile(f, s, t) + ZO_TILE * c, ZO_TILE * sizeof *l);
-    if (t < last)
-        memcpy(l + last * ZO_TILE, tile(f, last, t) + ZO_TILE * c, f->n % ZO_TILE * sizeof *l);
-}
-
 void zo_fixed_factor_lower(const zo_fixed_factor *f, zo_mat *L)
 {
     ZO_ASSERT(L->rows == f->n && L->cols == f->n);
-    for (size_t j = 0; j < f->n; j++)
-        store_column(f, j, L->a + j * L->ld);
+    for (size_t j = 0; j < f->n; j++) {
+        memset(L->a + j * L->ld, 0, j * sizeof(double));
+        for (size_t i = j; i < f->n; i++)
+            L->a[i + j * L->ld] = tile(f, i / ZO_TILE, j / ZO_TILE)[ZO_TILE * (j % ZO_TILE) + i % ZO_TILE];
+    }
 }
 
 /* Columns [j, j + 8 * GROUP) of X to the scratch, those past its last being zeros. Returns the strips. */
@@ -270,24 +259,12 @@ double zo_fixed_trace_inverse(zo_fixed_factor *f)
     return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
-/* x -= y l, in runs whose length the compiler knows */
-static void take_off(size_t n, double y, const double *restrict l, double *restrict x)
-{
-    size_t i = 0;
-
-    for (; i + ZO_TILE <= n; i += ZO_TILE)
-        for (size_t r = 0; r < ZO_TILE; r++)
-            x[i + r] -= l[i + r] * y;
-    for (; i < n; i++)
-        x[i] -= l[i] * y;
-}
-
 void zo_fixed_forward(const zo_mat *L, double *x)
 {
     for (size_t k = 0; k < L->rows; k++) {
-        const double *l = L->a + k * L->ld;
-        x[k] /= l[k];
-        take_off(L->rows - k - 1, x[k], l + k + 1, x + k + 1);
+        const double *l = L->a + k * L->ld, y = x[k] /= l[k];
+        for (size_t i = k + 1; i < L->rows; i++)
+            x[i] -= l[i] * y;
     }
 }
 

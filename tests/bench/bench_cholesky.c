@@ -1,7 +1,6 @@
-/* The fixed-order Cholesky against LAPACK's on the same matrix in the same run. A line a size, in milliseconds of
- * processor, the least of interleaved repeats: "d fixed plain dpotrf dsyrk solve trace fixed/dpotrf fixed/dsyrk". plain
- * is the same code on vectors of two; dsyrk is of d columns; solve is of ten right-hand sides; trace is of the inverse.
- */
+/* The fixed-order Cholesky against LAPACK's on the same matrix in the same run. A line a size, in milliseconds of processor,
+ * the least of interleaved repeats: "d fixed plain dpotrf dsyrk solve trace fixed/dpotrf fixed/dsyrk". plain is the same
+ * code on vectors of two; dsyrk is of d columns; solve is of ten right-hand sides; trace is of the inverse. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
