@@ -121,14 +121,14 @@ static zo_status run_to_end(zo_offline *o, zo_offline_cmd *c, zo_error *err)
 zo_status zo_offline_study(zo_offline *o, const char *id_or_name, zo_offline_cmd *c, zo_error *err)
 {
     prepare(o, c);
-    zo_runtime_submit(o->runtime, 1, id_or_name, &c->cmd);
+    zo_runtime_submit(o->runtime, ZO_STUDIES, 1, id_or_name, &c->cmd);
     return run_to_end(o, c, err);
 }
 
 zo_status zo_offline_directory(zo_offline *o, zo_offline_cmd *c, zo_error *err)
 {
     prepare(o, c);
-    zo_runtime_submit_directory(o->runtime, 1, &c->cmd);
+    zo_runtime_submit_directory(o->runtime, ZO_STUDIES, 1, &c->cmd);
     return run_to_end(o, c, err);
 }
 

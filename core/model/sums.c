@@ -240,30 +240,23 @@ void layer_features(const zo_model *m, size_t layer, size_t draw, const zo_rows 
         features_make(&m->features, r->x, r->n, work, out);
 }
 
-static zo_status add_layer(const zo_model *m, size_t layer, const zo_rows *r, const struct sinks *to, zo_error *err)
+static void add_layer(const zo_model *m, size_t layer, const zo_rows *r, const struct block *b, const struct sinks *to)
 {
     const size_t d = m->layers[layer].d, k = width(m);
-    const size_t cap = m->block_rows < BLOCK_ROWS ? (size_t)m->block_rows : BLOCK_ROWS, rows = r->n < cap ? r->n : cap;
-    struct block b;
-    zo_status rc = block_init(m, &b, rows, d, err);
 
-    if (rc != ZO_OK)
-        return rc;
-    for (size_t first = 0; first < r->n; first += rows) {
-        const size_t n = r->n - first < rows ? r->n - first : rows;
+    for (size_t first = 0; first < r->n; first += b->cap_rows) {
+        const size_t n = r->n - first < b->cap_rows ? r->n - first : b->cap_rows;
         const zo_rows part = {
             .x = r->x + first * m->c.inputs, .y = r->y ? r->y + first * k : NULL, .n = n, .cls = r->cls};
 
         for (size_t i = 0; r->y && i < n * k; i++)
-            b.Y[i] = part.y[i];
+            b->Y[i] = part.y[i];
         for (size_t draw = 0; draw < m->draws; draw++) {
-            layer_features(m, layer, draw, &part, b.work, b.F);
-            add_products(m, &b, d, n, to);
-            add_moments(m, &b, d, n, to);
+            layer_features(m, layer, draw, &part, b->work, b->F);
+            add_products(m, b, d, n, to);
+            add_moments(m, b, d, n, to);
         }
     }
-    block_fini(m, &b, d);
-    return ZO_OK;
 }
 
 static void aim(struct sinks *to, size_t i, const zo_sums *s, size_t layer, int sign)
@@ -276,35 +269,42 @@ static void aim(struct sinks *to, size_t i, const zo_sums *s, size_t layer, int 
     to->yy[i] = s->layers[layer].yy;
 }
 
+/* The memory comes first: nothing can fail once something has been added. */
+static zo_status add_rows(const zo_model *m, const zo_rows *r, zo_sums *const to[3], const int sign[3], zo_error *err)
+{
+    const size_t cap = m->block_rows < BLOCK_ROWS ? (size_t)m->block_rows : BLOCK_ROWS;
+    size_t d = 0;
+    struct block b;
+    zo_status rc;
+
+    for (size_t l = 0; l < m->n_layers; l++)
+        d = m->layers[l].d > d ? m->layers[l].d : d;
+    if ((rc = block_init(m, &b, r->n < cap ? r->n : cap, d, err)) != ZO_OK)
+        return rc;
+    for (size_t l = 0; l < m->n_layers; l++) {
+        struct sinks s = {.A = {NULL}};
+
+        for (size_t i = 0; i < 3; i++)
+            aim(&s, i, to[i], l, sign[i]);
+        add_layer(m, l, r, &b, &s);
+    }
+    block_fini(m, &b, d);
+    return ZO_OK;
+}
+
 zo_status zo_model_accumulate(zo_model *m, const zo_rows *r, int sign, zo_sums *also, zo_error *err)
 {
     zo_sums *of_class = m->c.target == ZO_TARGET_CLASSES ? m->classes[r->cls].sums : NULL;
-    zo_status rc = ZO_OK;
+    zo_sums *const to[3] = {m->total, of_class, also};
+    const int signs[3] = {sign, sign, 1};
+    zo_status rc;
 
     if (r->n == 0)
         return ZO_OK;
     if (sign > 0 && r->n > m->c.capacity - m->total->n)
         return zo_fail(err, ZO_ETOOLARGE, "", "the model holds at most %llu rows (capacity)",
                        (unsigned long long)m->c.capacity);
-    for (size_t l = 0; l < m->n_layers && rc == ZO_OK; l++) {
-        struct sinks to = {.A = {NULL}};
-
-        aim(&to, 0, m->total, l, sign);
-        aim(&to, 1, of_class, l, sign);
-        aim(&to, 2, also, l, 1);
-        if ((rc = add_layer(m, l, r, &to, err)) !=
-            ZO_OK) /* fails before it has added anything: layers before are undone */
-            for (size_t u = 0; u < l; u++) {
-                struct sinks back = {.A = {NULL}};
-
-                aim(&back, 0, m->total, u, -sign);
-                aim(&back, 1, of_class, u, -sign);
-                aim(&back, 2, also, u, -1);
-                zo_error ignored;
-                ZO_ASSERT(add_layer(m, u, r, &back, &ignored) == ZO_OK);
-            }
-    }
-    if (rc != ZO_OK)
+    if ((rc = add_rows(m, r, to, signs, err)) != ZO_OK)
         return rc;
     m->total->n += sign > 0 ? r->n : -(uint64_t)r->n;
     if (of_class)
@@ -313,6 +313,17 @@ zo_status zo_model_accumulate(zo_model *m, const zo_rows *r, int sign, zo_sums *
         also->n += r->n;
     model_unsolve(m);
     return ZO_OK;
+}
+
+zo_status zo_sums_accumulate(const zo_model *m, const zo_rows *r, int sign, zo_sums *s, zo_error *err)
+{
+    zo_sums *const to[3] = {s, NULL, NULL};
+    const int signs[3] = {sign, 1, 1};
+    const zo_status rc = r->n ? add_rows(m, r, to, signs, err) : ZO_OK;
+
+    if (rc == ZO_OK)
+        s->n += sign > 0 ? r->n : -(uint64_t)r->n;
+    return rc;
 }
 
 zo_status zo_model_add_sums(zo_model *m, uint32_t cls, const zo_sums *s, int sign, zo_error *err)

@@ -120,6 +120,8 @@ void zo_model_clear(zo_model *m);
 
 /* ---- sums of some rows of one class ---- */
 zo_status zo_sums_new(const zo_model *m, zo_sums **out, zo_error *err);
+/* s += sign * rows; the model itself is not changed. */
+zo_status zo_sums_accumulate(const zo_model *m, const zo_rows *r, int sign, zo_sums *s, zo_error *err);
 void zo_sums_free(zo_sums *s); /* wiped */
 uint64_t zo_sums_rows(const zo_sums *s);
 /* to += sign * s; both of one model. */

@@ -86,6 +86,24 @@ bool api_accepts(zo_req *r, const char *const *types, size_t *index_out)
     return true;
 }
 
+/* Is etag among the header's values? Weak comparison, as for If-None-Match. */
+bool api_etag_listed(const char *header, const char *etag)
+{
+    const size_t n = strlen(etag);
+
+    for (const char *p = header; p && *p;) {
+        p += strspn(p, " \t,");
+        if (*p == '*')
+            return true;
+        if (strncmp(p, "W/", 2) == 0)
+            p += 2;
+        if (strncmp(p, etag, n) == 0 && (p[n] == '\0' || p[n] == ',' || p[n] == ' ' || p[n] == '\t'))
+            return true;
+        p += strcspn(p, ",");
+    }
+    return false;
+}
+
 zo_status api_query_u64(const zo_req *r, const char *name, uint64_t low, uint64_t high, uint64_t *io, zo_error *err)
 {
     const char *text = zo_req_query(r, name);
@@ -199,11 +217,16 @@ static zo_status remember(api_cmd *c, zo_ctx *x, zo_error *err)
                             .body = c->cmd.body,
                             .body_bytes = c->cmd.body_bytes,
                             .status = status,
-                            .at_ms = x->now.wall_ms};
+                            .at_ms = x->now.wall_ms,
+                            .model = x->live ? x->row->study : 0};
 
     if (status < 200 || status > 299)
         return ZO_OK;
     zo_req_replied_body(c->req, &reply.reply, &reply.reply_bytes);
+    if (c->repeated) {
+        reply.reply = c->repeated;
+        reply.reply_bytes = strlen(c->repeated);
+    }
     if (c->location || c->etag || c->apart) {
         snprintf(headers, sizeof headers, "%s%s%s%s%s%s%s%s%s", c->location ? "Location: " : "",
                  c->location ? c->location : "", c->location ? "\n" : "", c->etag ? "ETag: " : "",
@@ -245,6 +268,27 @@ static void repeat(zo_cmd *cmd, const zo_idempotency *stored)
     zo_req_reply(c->req, stored->status, type, body, stored->reply_bytes);
 }
 
+static void end_work(api_cmd *c, zo_ctx *x, zo_status rc, zo_error *err)
+{
+    if (rc == ZO_OK && c->cmd.idempotency_key)
+        rc = remember(c, x, err);
+    if (rc == ZO_OK)
+        return;
+    err->code = rc;
+    zo_req_problem_with(c->req, err, c->problem_id ? "id" : NULL, c->problem_id);
+}
+
+static void late(zo_cmd *cmd, zo_ctx *x)
+{
+    api_cmd *c = (api_cmd *)(void *)cmd;
+    zo_error err = {0};
+    const zo_status rc = c->after(c, x, &err);
+
+    if (rc != ZO_OK) /* what it did must not stay: the client would be told that it failed */
+        zo_ctx_undo(x);
+    end_work(c, x, rc, &err);
+}
+
 static zo_step run(zo_cmd *cmd, zo_ctx *x)
 {
     api_cmd *c = (api_cmd *)(void *)cmd;
@@ -260,12 +304,11 @@ static zo_step run(zo_cmd *cmd, zo_ctx *x)
     rc = c->work(c, x, &err);
     if (rc == ZO_OK && c->wait && c->may_wait && !x->timed_out)
         return ZO_STEP_WAIT;
-    if (rc == ZO_OK && c->cmd.idempotency_key)
-        rc = remember(c, x, &err);
-    if (rc != ZO_OK) {
-        err.code = rc;
-        zo_req_problem_with(c->req, &err, c->problem_id ? "id" : NULL, c->problem_id);
+    if (rc == ZO_OK && c->after) {
+        c->cmd.late = late;
+        return ZO_STEP_DONE;
     }
+    end_work(c, x, rc, &err);
     return ZO_STEP_DONE;
 }
 
@@ -358,13 +401,19 @@ static void start(api_cmd *c)
 void api_submit_study(api_cmd *c)
 {
     start(c);
-    zo_runtime_submit(c->app->runtime, API_TENANT, zo_req_param(c->req, "study"), &c->cmd);
+    zo_runtime_submit(c->app->runtime, ZO_STUDIES, API_TENANT, zo_req_param(c->req, "study"), &c->cmd);
 }
 
-void api_submit_directory(api_cmd *c)
+void api_submit_model(api_cmd *c)
 {
     start(c);
-    zo_runtime_submit_directory(c->app->runtime, API_TENANT, &c->cmd);
+    zo_runtime_submit(c->app->runtime, ZO_MODELS, API_TENANT, zo_req_param(c->req, "model"), &c->cmd);
+}
+
+void api_submit_directory(api_cmd *c, zo_table table)
+{
+    start(c);
+    zo_runtime_submit_directory(c->app->runtime, table, API_TENANT, &c->cmd);
 }
 
 void api_submit_query(api_cmd *c)
@@ -430,16 +479,16 @@ static void renew(api_cmd *c)
                       .body_bytes = old.body_bytes};
 }
 
-void api_resubmit_study(api_cmd *c, const char *id)
+void api_resubmit(api_cmd *c, zo_table table, const char *id)
 {
     renew(c);
-    zo_runtime_submit(c->app->runtime, API_TENANT, id, &c->cmd);
+    zo_runtime_submit(c->app->runtime, table, API_TENANT, id, &c->cmd);
 }
 
-void api_resubmit_directory(api_cmd *c)
+void api_resubmit_directory(api_cmd *c, zo_table table)
 {
     renew(c);
-    zo_runtime_submit_directory(c->app->runtime, API_TENANT, &c->cmd);
+    zo_runtime_submit_directory(c->app->runtime, table, API_TENANT, &c->cmd);
 }
 
 void zo_api_finished(zo_cmd *list, void *app)

@@ -18,6 +18,9 @@ struct api_cmd {
     zo_req *req;                 /* NULL for a command of ours (a stream's page): finish sees to its end */
     zo_app *app;
     zo_status (*work)(api_cmd *c, zo_ctx *x, zo_error *err); /* [worker] */
+    /* Set by a model's work that changed something: makes the reply when the history of the turn is written. */
+    zo_status (*after)(api_cmd *c, zo_ctx *x, zo_error *err); /* [worker] */
+    const char *repeated;        /* by after: the reply that a repetition gets, where it is another (no digests are kept) */
     void (*finish)(api_cmd *c);  /* [any] in place of giving the request back; NULL: the usual end */
     bool may_wait;               /* set by the handler of a long-poll */
     bool wait;                   /* out of work: nothing to give yet, park */
@@ -36,15 +39,16 @@ zo_status api_begin(zo_req *req, size_t bytes, zo_status (*work)(api_cmd *, zo_c
                     size_t n_allowed, void *out, zo_error *err);
 /* [loop] Hand the command over; the request is kept until it is finished. */
 void api_submit_study(api_cmd *c);
-void api_submit_directory(api_cmd *c);
+void api_submit_model(api_cmd *c);
+void api_submit_directory(api_cmd *c, zo_table table);
 void api_submit_query(api_cmd *c);
 
 /* [any] Call fn(c) on the loop. api_hop_open [loop] must have been called before, in the handler: it costs nothing the second time. */
 void api_hop(api_cmd *c, void (*fn)(api_cmd *c));
 zo_status api_hop_open(zo_app *app, zo_error *err);
 /* [loop] Submit a finished command again. */
-void api_resubmit_study(api_cmd *c, const char *id);
-void api_resubmit_directory(api_cmd *c);
+void api_resubmit(api_cmd *c, zo_table table, const char *id);
+void api_resubmit_directory(api_cmd *c, zo_table table);
 
 /* ---- for work functions ---- */
 /* The body as a JSON object; *out is NULL for an empty body on a route that allows one. The caller decrefs. */
@@ -54,6 +58,8 @@ void api_reply(api_cmd *c, unsigned status, zo_json *w);
 void api_reply_empty(api_cmd *c, unsigned status);
 zo_status api_etag(api_cmd *c, const zo_ctx *x, zo_error *err); /* set c->etag to the study's revision */
 uint64_t api_revision(const zo_ctx *x);                         /* of x->study: rises with every change */
+
+bool api_etag_listed(const char *header, const char *etag);      /* among the values of If-None-Match */
 
 /* ---- for handlers ---- */
 /* Query parameters: ZO_EMALFORMED when not of the type, ZO_EINVAL when out of range; absent ones leave *io. */

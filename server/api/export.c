@@ -217,7 +217,7 @@ static void next_page(zo_stream *stream, void *ctx)
     e->c.cmd = (zo_cmd){.run = run_page, .bytes = PAGE_BYTES};
     e->c.finish = finish_page;
     atomic_fetch_add(&e->owners, 1);
-    zo_runtime_submit(e->c.app->runtime, API_TENANT, e->id, &e->c.cmd);
+    zo_runtime_submit(e->c.app->runtime, ZO_STUDIES, API_TENANT, e->id, &e->c.cmd);
 }
 
 static void stream_closed(zo_stream *stream, void *ctx)

@@ -35,6 +35,22 @@ zo_status api_pareto(zo_req *req, zo_error *err);
 zo_status api_stopping(zo_req *req, zo_error *err);
 zo_status api_state(zo_req *req, zo_error *err);
 zo_status api_export(zo_req *req, zo_error *err);
+
+zo_status api_model_create(zo_req *req, zo_error *err);
+zo_status api_model_list(zo_req *req, zo_error *err);
+zo_status api_model_get(zo_req *req, zo_error *err);
+zo_status api_model_delete(zo_req *req, zo_error *err);
+zo_status api_model_learn(zo_req *req, zo_error *err);
+zo_status api_model_forget(zo_req *req, zo_error *err);
+zo_status api_model_relabel(zo_req *req, zo_error *err);
+zo_status api_model_predict(zo_req *req, zo_error *err);
+zo_status api_model_verify(zo_req *req, zo_error *err);
+zo_status api_model_weights(zo_req *req, zo_error *err);
+zo_status api_model_state(zo_req *req, zo_error *err);
+zo_status api_model_stats(zo_req *req, zo_error *err);
+zo_status api_model_history(zo_req *req, zo_error *err);
+zo_status api_model_certificate(zo_req *req, zo_error *err);
+
 zo_status api_import(zo_req *req, zo_error *err);
 
 #endif

@@ -6,6 +6,7 @@ enum {
     MAYBE = ZO_ROUTE_BODY_JSON | ZO_ROUTE_BODY_OPTIONAL,
     LINES = ZO_ROUTE_BODY_LINES,
     ARRAYS = ZO_ROUTE_BODY_ARRAYS,
+    ROWS = ZO_ROUTE_BODY_ARRAYS | ZO_ROUTE_BODY_LARGE,
     MAX_IMPORT_BYTES = 8 << 20
 };
 
@@ -42,5 +43,22 @@ const zo_route zo_api_routes[] = {
     {ZO_GET, "/v1/studies/{study}/state", ZO_SCOPE_READ, api_state, 0, 0},
     {ZO_GET, "/v1/studies/{study}/export", ZO_SCOPE_READ, api_export, 0, 0},
     {ZO_POST, "/v1/studies/{study}/import", ZO_SCOPE_WRITE, api_import, LINES, MAX_IMPORT_BYTES},
+
+    {ZO_POST, "/v1/models", ZO_SCOPE_WRITE, api_model_create, JSON, MAX_IMPORT_BYTES},
+    {ZO_GET, "/v1/models", ZO_SCOPE_READ, api_model_list, 0, 0},
+    {ZO_GET, "/v1/models/{model}", ZO_SCOPE_READ, api_model_get, 0, 0},
+    {ZO_DELETE, "/v1/models/{model}", ZO_SCOPE_WRITE, api_model_delete, 0, 0},
+
+    {ZO_POST, "/v1/models/{model}/learn", ZO_SCOPE_WRITE, api_model_learn, JSON | ROWS, MAX_IMPORT_BYTES},
+    {ZO_POST, "/v1/models/{model}/forget", ZO_SCOPE_WRITE, api_model_forget, JSON | ROWS, MAX_IMPORT_BYTES},
+    {ZO_POST, "/v1/models/{model}/relabel", ZO_SCOPE_WRITE, api_model_relabel, JSON, 0},
+    {ZO_POST, "/v1/models/{model}/predict", ZO_SCOPE_READ, api_model_predict, JSON | ROWS, MAX_IMPORT_BYTES},
+    {ZO_POST, "/v1/models/{model}/verify", ZO_SCOPE_READ, api_model_verify, JSON, 0},
+
+    {ZO_GET, "/v1/models/{model}/weights", ZO_SCOPE_READ, api_model_weights, 0, 0},
+    {ZO_GET, "/v1/models/{model}/state", ZO_SCOPE_READ, api_model_state, 0, 0},
+    {ZO_GET, "/v1/models/{model}/stats", ZO_SCOPE_READ, api_model_stats, 0, 0},
+    {ZO_GET, "/v1/models/{model}/history", ZO_SCOPE_READ, api_model_history, 0, 0},
+    {ZO_GET, "/v1/models/{model}/certificates/{number}", ZO_SCOPE_READ, api_model_certificate, 0, 0},
 };
 const size_t zo_api_n_routes = ZO_LEN(zo_api_routes);

@@ -18,24 +18,6 @@ struct get_cmd {
     const char *if_none_match;
 };
 
-/* Is etag among the header's values? Weak comparison, as for If-None-Match. */
-static bool etag_listed(const char *header, const char *etag)
-{
-    const size_t n = strlen(etag);
-
-    for (const char *p = header; p && *p;) {
-        p += strspn(p, " \t,");
-        if (*p == '*')
-            return true;
-        if (strncmp(p, "W/", 2) == 0)
-            p += 2;
-        if (strncmp(p, etag, n) == 0 && (p[n] == '\0' || p[n] == ',' || p[n] == ' ' || p[n] == '\t'))
-            return true;
-        p += strcspn(p, ",");
-    }
-    return false;
-}
-
 static zo_status reply_study(api_cmd *c, zo_ctx *x, unsigned status, zo_error *err)
 {
     zo_spec spec;
@@ -62,7 +44,7 @@ static zo_status work_get(api_cmd *c, zo_ctx *x, zo_error *err)
     if (g->if_none_match) {
         if ((rc = api_etag(c, x, err)) != ZO_OK)
             return rc;
-        if (etag_listed(g->if_none_match, c->etag)) {
+        if (api_etag_listed(g->if_none_match, c->etag)) {
             api_reply_empty(c, 304);
             return ZO_OK;
         }
@@ -252,7 +234,7 @@ static void go_on_as_get(api_cmd *c)
 
     c->work = work_get;
     c->finish = finish_as_get;
-    api_resubmit_study(c, q->existing_id);
+    api_resubmit(c, ZO_STUDIES, q->existing_id);
 }
 
 static void start_again(api_cmd *c)
@@ -263,7 +245,7 @@ static void start_again(api_cmd *c)
     c->etag = c->location = NULL;
     c->work = work_create;
     c->finish = finish_create;
-    api_resubmit_directory(c);
+    api_resubmit_directory(c, ZO_STUDIES);
 }
 
 static void finish_create(api_cmd *c)
@@ -307,7 +289,7 @@ zo_status api_study_create(zo_req *req, zo_error *err)
         q->get.c.cmd.is_write = false;
         api_submit_query(&q->get.c);
     } else {
-        api_submit_directory(&q->get.c);
+        api_submit_directory(&q->get.c, ZO_STUDIES);
     }
     return ZO_OK;
 }
@@ -340,7 +322,7 @@ static zo_status check_match(const struct change_cmd *q, zo_ctx *x, zo_error *er
         return ZO_OK;
     if ((rc = api_etag(&copy, x, err)) != ZO_OK)
         return rc;
-    if (strstr(q->if_match, "W/") || !etag_listed(q->if_match, copy.etag)) /* If-Match compares strongly */
+    if (strstr(q->if_match, "W/") || !api_etag_listed(q->if_match, copy.etag)) /* If-Match compares strongly */
         return zo_fail(err, ZO_EPRECONDITION, "", "the study has changed: its ETag is %s now", copy.etag);
     return ZO_OK;
 }

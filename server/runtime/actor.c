@@ -22,7 +22,7 @@ void turn_run_one(turn *t, zo_cmd *c, bool timed_out)
     size_t before;
 
     if (t->a->deleting) { /* this answer goes out with the delete */
-        refuse(c, ZO_ENOTFOUND, "no such study");
+        refuse(c, ZO_ENOTFOUND, t->a->table == ZO_MODELS ? "no such model" : "no such study");
         cmds_append(&t->done, c);
         return;
     }
@@ -38,7 +38,8 @@ void turn_run_one(turn *t, zo_cmd *c, bool timed_out)
         x->gone = atomic_load_explicit(&c->rt.gone, memory_order_relaxed);
         zo_arena_reset(t->w->scratch);
         if (c->run(c, x) == ZO_STEP_DONE) {
-            t->undo = t->undo || (c->idempotency_key && effects(t->rec) != before && !c->rt.remembered);
+            t->undo = t->undo || t->act.undo ||
+                      (c->idempotency_key && effects(t->rec) != before && !c->rt.remembered && !c->late);
             cmds_append(&t->done, c);
             return;
         }
@@ -96,20 +97,36 @@ static void tick(turn *t)
     zo_count(&zo_metric.expiries, expired);
 }
 
-static void run_commands(turn *t)
+void turn_run_commands(turn *t)
 {
+    const int64_t turn_ns = t->a->kind == ACTOR_MODEL ? MODEL_TURN_NS : TURN_NS;
     int64_t start_ns = zo_clock_mono_ns();
     unsigned n = 0;
     zo_cmd *c;
 
-    while (n < TURN_COMMANDS && (c = cmds_pop(&t->in)) != NULL) {
-        if (t->a->kind == ACTOR_DIRECTORY)
+    while (n < TURN_COMMANDS && !t->undo && (c = cmds_pop(&t->in)) != NULL) {
+        if (t->a->kind == ACTOR_DIRECTORY && t->x.events)
             zo_events_clear(t->x.events);
         turn_run_one(t, c, false);
         n++;
-        if (t->in.head && zo_clock_mono_ns() - start_ns > TURN_NS)
+        if (t->in.head && zo_clock_mono_ns() - start_ns > turn_ns)
             break;
     }
+}
+
+void turn_fail_all(turn *t, const zo_error *e)
+{
+    cmds_join(&t->in, &t->a->parked);
+    cmds_fail(&t->in, e);
+    cmds_join(&t->done, &t->in);
+}
+
+static void run_deleted(turn *t)
+{
+    zo_error gone = {0};
+
+    zo_fail(&gone, ZO_ENOTFOUND, "", "no such %s", noun_of(t->a));
+    turn_fail_all(t, &gone);
 }
 
 static void run_study(turn *t)
@@ -118,19 +135,11 @@ static void run_study(turn *t)
     uint64_t seq;
     bool first = true, changed = false;
 
-    if (t->deleted) {
-        zo_error gone = {0};
-
-        zo_fail(&gone, ZO_ENOTFOUND, "", "no such study");
-        cmds_join(&t->in, &a->parked);
-        cmds_fail(&t->in, &gone);
-        cmds_join(&t->done, &t->in);
-        return;
-    }
+    t->x.study = a->study;
     seq = a->reloaded ? 0 : study_seq(a); /* what was parked before a reload must look again */
     a->reloaded = false;
     tick(t);
-    run_commands(t);
+    turn_run_commands(t);
     /* It ends: each further round needs a change, which a parked command makes only by being finished. */
     while (a->parked.head) {
         changed = study_seq(a) != seq;
@@ -162,9 +171,7 @@ static bool ensure_study(turn *t, bool *more_out)
     if (lr == LOAD_FAILED) {
         if (err.code != ZO_ENOTFOUND)
             zo_log(ZO_ERROR, "load", "study=%s error=\"%s\"", a->row.id, err.message);
-        cmds_join(&t->in, &a->parked);
-        cmds_fail(&t->in, &err);
-        cmds_join(&t->done, &t->in);
+        turn_fail_all(t, &err);
     }
     return false;
 }
@@ -174,7 +181,9 @@ static void drop_study(actor *a)
     load_free(a->load);
     a->load = NULL;
     zo_study_free(a->study);
+    zo_live_free(a->live);
     a->study = NULL;
+    a->live = NULL;
     a->deleting = false;
 }
 
@@ -227,8 +236,9 @@ static bool may_leave(const turn *t)
         return false;
     if (a->kind == ACTOR_DIRECTORY)
         return t->draining;
-    return a->deleted || !a->resolved || (!a->study && !a->load && a->next_deadline_ms == INT64_MAX) ||
-           (a->evict && snapshot_is_current(t));
+    if (a->deleted || !a->resolved || (!is_resident(a) && !a->load && a->next_deadline_ms == INT64_MAX))
+        return true;
+    return a->evict && (a->live ? model_may_leave(t) : snapshot_is_current(t));
 }
 
 /* When the study in memory needs its next turn without being asked; a failed tick is not tried again at once. */
@@ -264,7 +274,7 @@ static void keep_books(turn *t, int64_t now_ms, int64_t deadline_ms, size_t byte
     else if (a->next_deadline_ms <= now_ms || a->deleted)
         a->next_deadline_ms = INT64_MAX;
     timer_set(rt, a, a->next_deadline_ms);
-    if (!a->study) {
+    if (!is_resident(a)) {
         evict_remove(rt, a);
         return;
     }
@@ -307,7 +317,9 @@ static void end_turn(turn *t, bool loading)
     const bool used = t->done.head != NULL;
     const int64_t now_ms = zo_clock_mono_ms();
     const int64_t deadline_ms = a->study ? next_deadline(t, now_ms) : INT64_MAX;
-    const size_t bytes = a->study ? zo_study_memory_bytes(a->study) + sizeof *a : 0;
+    const size_t bytes = a->study  ? zo_study_memory_bytes(a->study) + sizeof *a
+                         : a->live ? zo_live_bytes(a->live) + sizeof *a
+                                   : 0;
 
     rt_lock(rt);
     if (a->study && !a->deleting && a->kind == ACTOR_STUDY) {
@@ -328,7 +340,7 @@ static void end_turn(turn *t, bool loading)
         a->running = false;
         if (a->inbox.head || a->wake || a->drop || loading)
             pool_schedule(rt, a);
-        else if (a->evict && (a->n_cmds || !a->study))
+        else if (a->evict && (a->n_cmds || !is_resident(a)))
             evict_cancel(rt, a); /* it is in use again */
     }
     evict_for_memory(rt);
@@ -347,7 +359,7 @@ static bool has_work(const turn *t, bool dropped)
 {
     const actor *a = t->a;
 
-    return t->deleted || t->in.head || a->parked.head || a->study || (a->load && !t->draining) ||
+    return t->deleted || t->in.head || a->parked.head || is_resident(a) || (a->load && !t->draining) ||
            !(dropped || t->evict || t->draining);
 }
 
@@ -364,6 +376,7 @@ void actor_turn(worker *w, actor *a, cmd_list *in, record *pending)
         a->evict = true;
     t.evict = a->evict;
     t.deleted = a->deleted;
+    t.landed = a->landed;
     t.saving = a->saving;
     t.saved_seq = a->saved_seq;
     t.saved_segments = a->saved_segments;
@@ -392,15 +405,21 @@ void actor_turn(worker *w, actor *a, cmd_list *in, record *pending)
         rt_deliver(rt, &failed);
         return;
     }
+    if (!pending)
+        t.rec->number = atomic_fetch_add(&rt->records, 1) + 1;
     t.rec->actor = a;
+    t.act = (zo_act){.store = rt->store, .reader = w->reader, .changes = &t.rec->more, .now_ms = zo_clock_wall_ms()};
     t.x = (zo_ctx){.rt = rt,
                    .reader = w->reader,
                    .scratch = w->scratch,
-                   .events = a->kind == ACTOR_DIRECTORY ? &w->create_log : &t.rec->log};
+                   .act = &t.act,
+                   .events = a->table == ZO_MODELS        ? NULL
+                             : a->kind == ACTOR_DIRECTORY ? &w->create_log
+                                                          : &t.rec->log};
     if (drop)
         drop_study(a);
     if (a->kind == ACTOR_DIRECTORY) {
-        run_commands(&t);
+        turn_run_commands(&t);
     } else {
         if (!a->resolved && t.in.head && !actor_resolve(&t)) {
             rt_lock(rt);
@@ -409,9 +428,13 @@ void actor_turn(worker *w, actor *a, cmd_list *in, record *pending)
             return;
         }
         t.x.row = &a->row;
-        if (a->resolved && has_work(&t, drop) && (t.deleted || ensure_study(&t, &loading))) {
-            t.x.study = a->study;
-            run_study(&t);
+        if (a->resolved && has_work(&t, drop)) {
+            if (t.deleted)
+                run_deleted(&t);
+            else if (a->kind == ACTOR_MODEL && ensure_model(&t))
+                run_model(&t);
+            else if (a->kind == ACTOR_STUDY && ensure_study(&t, &loading))
+                run_study(&t);
         }
     }
     end_turn(&t, loading);

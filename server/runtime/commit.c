@@ -84,6 +84,10 @@ static void landed(zo_runtime *rt, record *r, zo_write ***tail, cmd_list *done)
     actor *a = r->actor;
     created_op *c;
 
+    a->landed = r->number;
+    for (c = r->created; c; c = c->next)
+        c->actor->landed = r->number;
+
     if (r->saves_head)
         a->saved_seq = r->saved_seq;
     if (r->saved_segments)

@@ -80,10 +80,15 @@ zo_status zo_ctx_delete(zo_ctx *x, zo_error *err)
     turn *t = turn_of(x);
 
     (void)err;
-    ZO_ASSERT(t->a && t->a->kind == ACTOR_STUDY);
+    ZO_ASSERT(t->a && t->a->kind != ACTOR_DIRECTORY);
     t->rec->deletes = true;
     t->a->deleting = true;
     return ZO_OK;
+}
+
+void zo_ctx_undo(zo_ctx *x)
+{
+    turn_of(x)->undo = true;
 }
 
 /* The row of a study whose creation is not durable yet: readers don't see it. Creations of a tenant run on one actor,
@@ -117,48 +122,64 @@ static bool find_undurable(turn *t, const char *name, zo_study_row *out, bool *n
     return found;
 }
 
-zo_status zo_ctx_create(zo_ctx *x, zo_study_row *row, zo_study *study, zo_study_row *existing_out, zo_error *err)
+/* ZO_ECONFLICT with *existing_out if the name is taken, by what is durable or by what is on its way. */
+static zo_status check_name(zo_ctx *x, const zo_study_row *row, zo_study_row *existing_out, zo_error *err)
+{
+    turn *t = turn_of(x);
+    const bool model = t->a->table == ZO_MODELS;
+    bool nomem = false;
+    zo_error e = {0};
+    zo_status rc;
+
+    if (!row->name)
+        return ZO_OK;
+    if (!find_undurable(t, row->name, existing_out, &nomem)) {
+        rc = model ? zo_reader_model(x->reader, t->a->tenant, row->name, x->scratch, existing_out, &e)
+                   : zo_reader_study(x->reader, t->a->tenant, row->name, x->scratch, existing_out, &e);
+        if (rc == ZO_ENOTFOUND)
+            return ZO_OK;
+        if (rc != ZO_OK) {
+            if (err)
+                *err = e;
+            return rc;
+        }
+    }
+    return nomem ? zo_fail_nomem(err)
+                 : zo_fail(err, ZO_ECONFLICT, "/name", "the name is taken by %s %s", noun_of(t->a), existing_out->id);
+}
+
+static zo_status fill_row(zo_ctx *x, zo_study_row *row, const char *state, zo_error *err)
+{
+    turn *t = turn_of(x);
+    const bool model = t->a->table == ZO_MODELS;
+    char id[30];
+
+    zo_store_new_id(x->rt->store, model ? "md_" : "st_", id);
+    if (!(row->id = zo_arena_strdup(x->scratch, id)))
+        return zo_fail_nomem(err);
+    row->study = model ? zo_store_next_model(x->rt->store) : zo_store_next_study(x->rt->store);
+    row->tenant = t->a->tenant;
+    if (!row->state)
+        row->state = state;
+    if (!row->created_ms)
+        row->created_ms = x->now.wall_ms;
+    if (!row->updated_ms)
+        row->updated_ms = row->created_ms;
+    return ZO_OK;
+}
+
+/* A new actor for row, held until this turn is over; it takes study or live. */
+static zo_status enter_created(zo_ctx *x, const zo_study_row *row, zo_study *study, zo_live *live, zo_error *err)
 {
     turn *t = turn_of(x);
     zo_runtime *rt = t->w->rt;
     zo_arena *arena = zo_changes_arena(&t->rec->more, err);
     created_op *op = arena ? zo_arena_alloc(arena, sizeof *op) : NULL;
-    dir_entry *by_id = NULL, *by_name = NULL;
-    actor *n = NULL, *other;
-    char id[30];
-    zo_status rc;
-    bool nomem = false;
+    actor *n = actor_new(live ? ACTOR_MODEL : ACTOR_STUDY, t->a->table, t->a->tenant), *other;
+    dir_entry *by_id = dir_entry_new(t->a->table, t->a->tenant, row->id);
+    dir_entry *by_name = row->name ? dir_entry_new(t->a->table, t->a->tenant, row->name) : NULL;
 
-    ZO_ASSERT(t->a && t->a->kind == ACTOR_DIRECTORY);
-    if (row->name && find_undurable(t, row->name, existing_out, &nomem))
-        return nomem ? zo_fail_nomem(err)
-                     : zo_fail(err, ZO_ECONFLICT, "/name", "the name is taken by study %s", existing_out->id);
-    if (row->name) {
-        zo_error ignored;
-
-        rc = zo_reader_study(x->reader, t->a->tenant, row->name, x->scratch, existing_out, &ignored);
-        if (rc == ZO_OK)
-            return zo_fail(err, ZO_ECONFLICT, "/name", "the name is taken by study %s", existing_out->id);
-        if (rc != ZO_ENOTFOUND) {
-            if (err)
-                *err = ignored;
-            return rc;
-        }
-    }
-    zo_store_new_id(rt->store, "st_", id);
-    row->id = zo_arena_strdup(x->scratch, id);
-    row->study = zo_store_next_study(rt->store);
-    row->tenant = t->a->tenant;
-    if (!row->state)
-        row->state = zo_study_state_name(zo_study_get_state(study, NULL));
-    if (!row->created_ms)
-        row->created_ms = x->now.wall_ms;
-    if (!row->updated_ms)
-        row->updated_ms = row->created_ms;
-    n = actor_new(ACTOR_STUDY, t->a->tenant);
-    by_id = dir_entry_new(t->a->tenant, id);
-    by_name = row->name ? dir_entry_new(t->a->tenant, row->name) : NULL;
-    if (!op || !row->id || !n || !by_id || (row->name && !by_name) || (rc = actor_set_row(n, row, err)) != ZO_OK)
+    if (!op || !n || !by_id || (row->name && !by_name) || actor_set_row(n, row, err) != ZO_OK)
         goto nomem;
     *op = (created_op){.actor = n, .row = n->row};
     if ((n->row.title && !(op->row.title = zo_arena_strdup(arena, n->row.title))) ||
@@ -166,7 +187,8 @@ zo_status zo_ctx_create(zo_ctx *x, zo_study_row *row, zo_study *study, zo_study_
         goto nomem;
     n->resolved = true;
     n->held = true;
-    n->lane = zo_study_solver(study)->cost == ZO_COST_MODEL ? LANE_LONG : LANE_SHORT;
+    if (study)
+        n->lane = zo_study_solver(study)->cost == ZO_COST_MODEL ? LANE_LONG : LANE_SHORT;
 
     rt_lock(rt);
     if (timers_reserve(rt, err) != ZO_OK) {
@@ -174,25 +196,28 @@ zo_status zo_ctx_create(zo_ctx *x, zo_study_row *row, zo_study *study, zo_study_
         goto nomem;
     }
     n->study = study;
+    n->live = live;
     n->flying = t->rec;
-    op->log = *x->events; /* taken */
-    *x->events = (zo_events){0};
+    if (x->events) {
+        op->log = *x->events; /* taken */
+        *x->events = (zo_events){0};
+    }
     *t->rec->created_tail = op;
     t->rec->created_tail = &op->next;
     t->rec->n_created++;
     actor_link(rt, n);
     dir_put(rt, by_id, n);
     n->by_key = by_id;
-    other = by_name ? dir_find(rt, t->a->tenant, by_name->key) : NULL;
+    other = by_name ? dir_find(rt, t->a->table, t->a->tenant, by_name->key) : NULL;
     if (by_name && (!other || other->resolved)) { /* else it is looking for the row now and will find n by its id */
         dir_put(rt, by_name, n);
         n->by_name = by_name;
         by_name = NULL;
     }
     evict_touch(rt, n, x->now.mono_ms);
-    n->next_deadline_ms = zo_study_deadline(study);
+    n->next_deadline_ms = study ? zo_study_deadline(study) : INT64_MAX;
     timer_set(rt, n, n->next_deadline_ms);
-    evict_set_bytes(rt, n, zo_study_memory_bytes(study) + sizeof *n);
+    evict_set_bytes(rt, n, (study ? zo_study_memory_bytes(study) : zo_live_bytes(live)) + sizeof *n);
     rt_unlock(rt);
     zo_free(by_name);
     return ZO_OK;
@@ -201,4 +226,36 @@ nomem:
     zo_free(by_name);
     actor_free(n);
     return zo_fail_nomem(err);
+}
+
+zo_status zo_ctx_create(zo_ctx *x, zo_study_row *row, zo_study *study, zo_study_row *existing_out, zo_error *err)
+{
+    zo_status rc;
+
+    ZO_ASSERT(turn_of(x)->a && turn_of(x)->a->kind == ACTOR_DIRECTORY);
+    if ((rc = check_name(x, row, existing_out, err)) != ZO_OK ||
+        (rc = fill_row(x, row, zo_study_state_name(zo_study_get_state(study, NULL)), err)) != ZO_OK)
+        return rc;
+    return enter_created(x, row, study, NULL, err);
+}
+
+zo_status zo_ctx_create_model(zo_ctx *x, zo_study_row *row, zo_study_row *existing_out, zo_live **live_out,
+                              zo_error *err)
+{
+    turn *t = turn_of(x);
+    zo_live *live;
+    zo_status rc;
+
+    ZO_ASSERT(t->a && t->a->kind == ACTOR_DIRECTORY && t->a->table == ZO_MODELS);
+    if ((rc = check_name(x, row, existing_out, err)) != ZO_OK || (rc = fill_row(x, row, "active", err)) != ZO_OK ||
+        (rc = zo_live_new(row, x->act, &live, err)) != ZO_OK)
+        return rc;
+    zo_live_begin(live, t->rec->number);
+    if ((rc = zo_live_seal(live, x->act, err)) != ZO_OK || (rc = enter_created(x, row, NULL, live, err)) != ZO_OK) {
+        zo_live_free(live);
+        t->undo = true; /* its first changes are in the record */
+        return rc;
+    }
+    *live_out = live;
+    return ZO_OK;
 }

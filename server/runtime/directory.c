@@ -8,9 +8,10 @@
 
 #include <string.h>
 
-static uint64_t hash_key(int64_t tenant, const char *key, size_t n) /* FNV-1a, finished as in SplitMix64 */
+static uint64_t hash_key(zo_table table, int64_t tenant, const char *key,
+                         size_t n) /* FNV-1a, finished as in SplitMix64 */
 {
-    uint64_t h = 0xcbf29ce484222325u ^ (uint64_t)tenant;
+    uint64_t h = 0xcbf29ce484222325u ^ (uint64_t)tenant ^ (uint64_t)table << 32;
 
     for (size_t i = 0; i < n; i++)
         h = (h ^ (uint8_t)key[i]) * 0x100000001b3u;
@@ -31,31 +32,32 @@ void dir_fini(zo_runtime *rt)
     rt->dir = NULL;
 }
 
-static dir_entry **find_slot(zo_runtime *rt, int64_t tenant, const char *key, size_t n, uint64_t h)
+static dir_entry **find_slot(zo_runtime *rt, zo_table table, int64_t tenant, const char *key, size_t n, uint64_t h)
 {
     dir_entry **p = &rt->dir[h & (rt->n_dir - 1)];
 
-    while (*p && !((*p)->hash == h && (*p)->tenant == tenant && (*p)->length == n && memcmp((*p)->key, key, n) == 0))
+    while (*p && !((*p)->hash == h && (*p)->table == table && (*p)->tenant == tenant && (*p)->length == n &&
+                   memcmp((*p)->key, key, n) == 0))
         p = &(*p)->next;
     return p;
 }
 
-actor *dir_find(zo_runtime *rt, int64_t tenant, const char *key)
+actor *dir_find(zo_runtime *rt, zo_table table, int64_t tenant, const char *key)
 {
     size_t n = strlen(key);
-    dir_entry *e = *find_slot(rt, tenant, key, n, hash_key(tenant, key, n));
+    dir_entry *e = *find_slot(rt, table, tenant, key, n, hash_key(table, tenant, key, n));
 
     return e ? e->actor : NULL;
 }
 
-dir_entry *dir_entry_new(int64_t tenant, const char *key)
+dir_entry *dir_entry_new(zo_table table, int64_t tenant, const char *key)
 {
     size_t n = strlen(key);
     dir_entry *e = zo_malloc(sizeof *e + n + 1);
 
     if (!e)
         return NULL;
-    *e = (dir_entry){.hash = hash_key(tenant, key, n), .tenant = tenant, .length = n};
+    *e = (dir_entry){.hash = hash_key(table, tenant, key, n), .table = table, .tenant = tenant, .length = n};
     memcpy(e->key, key, n + 1);
     return e;
 }
@@ -89,7 +91,7 @@ static void unref(dir_entry *e)
 
 void dir_put(zo_runtime *rt, dir_entry *e, actor *a)
 {
-    dir_entry **p = find_slot(rt, e->tenant, e->key, e->length, e->hash), *old = *p;
+    dir_entry **p = find_slot(rt, e->table, e->tenant, e->key, e->length, e->hash), *old = *p;
 
     e->actor = a;
     if (old) {
@@ -107,7 +109,7 @@ void dir_put(zo_runtime *rt, dir_entry *e, actor *a)
 
 static void remove_entry(zo_runtime *rt, dir_entry *e)
 {
-    dir_entry **p = find_slot(rt, e->tenant, e->key, e->length, e->hash);
+    dir_entry **p = find_slot(rt, e->table, e->tenant, e->key, e->length, e->hash);
 
     ZO_ASSERT(*p == e);
     *p = e->next;
@@ -124,17 +126,18 @@ void dir_forget(zo_runtime *rt, actor *a)
     a->by_key = a->by_name = NULL;
 }
 
-actor *actor_new(actor_kind kind, int64_t tenant)
+actor *actor_new(actor_kind kind, zo_table table, int64_t tenant)
 {
     actor *a = zo_calloc(1, sizeof *a);
 
     if (!a)
         return NULL;
     a->kind = kind;
+    a->table = table;
     a->tenant = tenant;
     a->heap_index = SIZE_MAX;
     a->next_deadline_ms = INT64_MAX;
-    a->lane = LANE_SHORT;
+    a->lane = kind == ACTOR_MODEL ? LANE_LONG : LANE_SHORT;
     return a;
 }
 
@@ -174,6 +177,7 @@ void actor_free(actor *a)
     ZO_ASSERT(!a->inbox.head && !a->parked.head && !a->flying && !a->pending && !a->n_cmds);
     load_free(a->load);
     zo_study_free(a->study);
+    zo_live_free(a->live);
     zo_free(a->row_block);
     zo_free(a->title);
     zo_free(a->metadata);
@@ -257,16 +261,17 @@ bool actor_resolve(turn *t)
 
     /* An unresolved actor keeps its one entry until here, so its key may be read without the lock. */
     zo_arena_reset(t->w->scratch);
-    rc = zo_reader_study(t->w->reader, a->tenant, a->by_key->key, t->w->scratch, &row, &err);
+    rc = a->kind == ACTOR_MODEL ? zo_reader_model(t->w->reader, a->tenant, a->by_key->key, t->w->scratch, &row, &err)
+                                : zo_reader_study(t->w->reader, a->tenant, a->by_key->key, t->w->scratch, &row, &err);
     if (rc == ZO_OK && (rc = actor_set_row(a, &row, &err)) == ZO_OK) {
-        by_id = dir_entry_new(a->tenant, a->row.id);
-        by_name = a->row.name ? dir_entry_new(a->tenant, a->row.name) : NULL;
+        by_id = dir_entry_new(a->table, a->tenant, a->row.id);
+        by_name = a->row.name ? dir_entry_new(a->table, a->tenant, a->row.name) : NULL;
         if (!by_id || (a->row.name && !by_name))
             rc = zo_fail_nomem(&err);
     }
     rt_lock(rt);
     if (rc == ZO_OK)
-        other = dir_find(rt, a->tenant, a->row.id);
+        other = dir_find(rt, a->table, a->tenant, a->row.id);
     if (other && other != a) { /* the same study under its other key: later commands for ours follow */
         a->by_key->actor = other;
         if (!other->by_name)
@@ -283,7 +288,7 @@ bool actor_resolve(turn *t)
             dir_put(rt, by_id, a);
             a->by_key = by_id;
             by_id = NULL;
-        } else if (by_name && !dir_find(rt, a->tenant, by_name->key)) {
+        } else if (by_name && !dir_find(rt, a->table, a->tenant, by_name->key)) {
             dir_put(rt, by_name, a);
             a->by_name = by_name;
             by_name = NULL;

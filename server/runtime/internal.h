@@ -29,6 +29,7 @@ typedef struct loader loader;
 enum {
     TURN_COMMANDS = 64,       /* an actor yields after so many commands ... */
     TURN_NS = 1000000,        /* ... or so long */
+    MODEL_TURN_NS = 50000000, /* a model's commands share one digest and one write of its sums */
     RETRY_MS = 1000,          /* after want of memory */
     SNAPSHOT_SEGMENTS = 2,    /* saved per turn at most */
     SNAPSHOT_MIN_EVENTS = 64, /* fewer new events than this are replayed faster than a snapshot is written and read */
@@ -93,7 +94,8 @@ struct record {
     zo_write write;
     record *next_free;
     actor *actor;
-    zo_events log; /* of the actor's study */
+    uint64_t number; /* rises with every new record */
+    zo_events log;   /* of the actor's study */
     zo_op events, update, delete_op;
     zo_study_row update_row; /* strings in the arena of more, or static; NULL: unchanged */
     bool updates, deletes;
@@ -103,16 +105,17 @@ struct record {
     bool saves_head;
     uint64_t saved_seq;    /* if saves_head */
     size_t saved_segments; /* after it has landed; 0: unchanged */
-    cmd_list cmds; /* finished when it lands */
+    cmd_list cmds;         /* finished when it lands */
 };
 
 /* ---- actors ---- */
-typedef enum actor_kind { ACTOR_STUDY, ACTOR_DIRECTORY } actor_kind;
+typedef enum actor_kind { ACTOR_STUDY, ACTOR_MODEL, ACTOR_DIRECTORY } actor_kind;
 typedef enum lane_kind { LANE_SHORT, LANE_LONG, LANE_COUNT } lane_kind;
 
 typedef struct dir_entry { /* one name or id of an actor */
     struct dir_entry *next;
     uint64_t hash;
+    zo_table table;
     int64_t tenant;
     actor *actor;
     size_t length;
@@ -124,6 +127,7 @@ struct actor {
     actor *run_next; /* in a lane's queue */
     actor *all_prev, *all_next, *lru_prev, *lru_next;
     actor_kind kind;
+    zo_table table;
     int64_t tenant;
     dir_entry *by_key, *by_name; /* by_key: what it was first asked for, later its id */
     cmd_list inbox;
@@ -138,6 +142,7 @@ struct actor {
     bool counted_evict; /* its bytes are in rt->evicting_bytes */
     zo_error drop_err;
     record *flying, *pending;
+    uint64_t landed;  /* number of the last record that is durable */
     int64_t deadline; /* its key in the heap, if heap_index != SIZE_MAX; may be early, never late */
     size_t heap_index;
     int64_t used_ms, next_deadline_ms;
@@ -149,7 +154,8 @@ struct actor {
     bool saving; /* a head or segment is in flying or pending */
     /* owned by the worker that runs it, and under the lock while none does */
     lane_kind lane;
-    zo_study *study;
+    zo_study *study; /* of ACTOR_STUDY */
+    zo_live *live;   /* of ACTOR_MODEL */
     loader *load;
     cmd_list parked;
     bool deleting; /* a delete is on its way to the log */
@@ -178,6 +184,7 @@ struct worker {
 
 struct turn { /* what zo_ctx really is */
     zo_ctx x;
+    zo_act act; /* x.act */
     worker *w;
     actor *a;
     record *rec; /* pending, or the worker's spare */
@@ -188,6 +195,7 @@ struct turn { /* what zo_ctx really is */
     bool tick_failed;
     /* as they were when the turn began */
     bool evict, saving, deleted;
+    uint64_t landed;
     uint64_t saved_seq;
     size_t saved_segments;
 };
@@ -204,6 +212,7 @@ struct zo_runtime {
     pthread_t loop_thread;
     struct loop_handles *handles;
     _Atomic bool draining, no_waiting;
+    _Atomic uint64_t records; /* numbers given */
 
     dir_entry **dir; /* hash table, n_dir a power of two */
     size_t n_dir, dir_used;
@@ -245,11 +254,11 @@ static inline zo_now rt_now(void)
 /* directory.c */
 zo_status dir_init(zo_runtime *rt, zo_error *err);
 void dir_fini(zo_runtime *rt);
-actor *dir_find(zo_runtime *rt, int64_t tenant, const char *key); /* L */
-dir_entry *dir_entry_new(int64_t tenant, const char *key);
+actor *dir_find(zo_runtime *rt, zo_table table, int64_t tenant, const char *key); /* L */
+dir_entry *dir_entry_new(zo_table table, int64_t tenant, const char *key);
 void dir_put(zo_runtime *rt, dir_entry *e, actor *a); /* L; takes e, replacing an entry of the same key */
 void dir_forget(zo_runtime *rt, actor *a);            /* L; removes the entries that lead to a */
-actor *actor_new(actor_kind kind, int64_t tenant);
+actor *actor_new(actor_kind kind, zo_table table, int64_t tenant);
 void actor_link(zo_runtime *rt, actor *a);   /* L */
 void actor_unlink(zo_runtime *rt, actor *a); /* L; out of directory, timers, LRU; not freed */
 void actor_free(actor *a);                   /* after actor_unlink; frees a resident study too */
@@ -268,12 +277,27 @@ void pool_wake(zo_runtime *rt);               /* L; signal idle workers if there
 void actor_turn(worker *w, actor *a, cmd_list *in, record *pending); /* a->running is set */
 void query_run(worker *w, zo_cmd *c);
 
+/* models.c: a turn of a model */
+void run_model(turn *t);
+bool ensure_model(turn *t); /* false: what waits for it has failed */
+bool model_may_leave(const turn *t);
+
 /* wait.c */
 void wait_park(turn *t, zo_cmd *c);
 /* Run again what must be: after a change all, else those whose time is over, whose client left, or all at drain. */
 void wait_rerun(turn *t, bool changed);
 int64_t wait_deadline(const actor *a);
 void turn_run_one(turn *t, zo_cmd *c, bool timed_out); /* actor.c */
+void turn_run_commands(turn *t);
+void turn_fail_all(turn *t, const zo_error *e); /* what came and what is parked */
+static inline bool is_resident(const actor *a)
+{
+    return a->study || a->live;
+}
+static inline const char *noun_of(const actor *a)
+{
+    return a->table == ZO_MODELS ? "model" : "study";
+}
 
 /* record.c */
 record *record_get(zo_runtime *rt, zo_error *err); /* takes the lock */

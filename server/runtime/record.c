@@ -69,10 +69,12 @@ bool record_has_effect(const record *r)
 void record_seal(record *r)
 {
     zo_op **tail = &r->write.ops;
-    int64_t study = r->actor->row.study;
+    const int64_t study = r->actor->row.study;
+    const zo_table table = r->actor->table;
 
     for (created_op *c = r->created; c; c = c->next) {
-        c->create = (zo_op){.kind = ZO_OP_STUDY_CREATE, .study = c->row.study, .u.row = &c->row};
+        c->create =
+            (zo_op){.kind = ZO_OP_STUDY_CREATE, .table = c->actor->table, .study = c->row.study, .u.row = &c->row};
         *tail = &c->create;
         tail = &c->create.next;
         if (c->log.n) {
@@ -88,7 +90,7 @@ void record_seal(record *r)
     }
     if (r->updates) {
         r->update_row.study = study;
-        r->update = (zo_op){.kind = ZO_OP_STUDY_UPDATE, .study = study, .u.row = &r->update_row};
+        r->update = (zo_op){.kind = ZO_OP_STUDY_UPDATE, .table = table, .study = study, .u.row = &r->update_row};
         *tail = &r->update;
         tail = &r->update.next;
     }
@@ -96,7 +98,7 @@ void record_seal(record *r)
     if (r->more.first)
         tail = r->more.tail;
     if (r->deletes) {
-        r->delete_op = (zo_op){.kind = ZO_OP_STUDY_DELETE, .study = study};
+        r->delete_op = (zo_op){.kind = ZO_OP_STUDY_DELETE, .table = table, .study = study};
         *tail = &r->delete_op;
         tail = &r->delete_op.next;
     }

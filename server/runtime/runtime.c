@@ -208,10 +208,10 @@ static void enqueue(zo_runtime *rt, actor *a, zo_cmd *c) /* L */
 }
 
 /* A new actor under one key. L */
-static actor *enter(zo_runtime *rt, actor_kind kind, int64_t tenant, const char *key, zo_error *err)
+static actor *enter(zo_runtime *rt, actor_kind kind, zo_table table, int64_t tenant, const char *key, zo_error *err)
 {
-    actor *a = actor_new(kind, tenant);
-    dir_entry *e = dir_entry_new(tenant, key);
+    actor *a = actor_new(kind, table, tenant);
+    dir_entry *e = dir_entry_new(table, tenant, key);
 
     if (!a || !e || timers_reserve(rt, err) != ZO_OK) {
         actor_free(a);
@@ -225,7 +225,7 @@ static actor *enter(zo_runtime *rt, actor_kind kind, int64_t tenant, const char 
     return a;
 }
 
-static void submit_to(zo_runtime *rt, actor_kind kind, int64_t tenant, const char *key, zo_cmd *c)
+static void submit_to(zo_runtime *rt, actor_kind kind, zo_table table, int64_t tenant, const char *key, zo_cmd *c)
 {
     bool refused = false;
     actor *a;
@@ -234,10 +234,10 @@ static void submit_to(zo_runtime *rt, actor_kind kind, int64_t tenant, const cha
     c->rt.tenant = tenant;
     c->status = ZO_OK;
     rt_lock(rt);
-    a = dir_find(rt, tenant, key);
+    a = dir_find(rt, table, tenant, key);
     if (!admit(rt, c, a)) {
         refused = true;
-    } else if (!a && !(a = enter(rt, kind, tenant, key, &c->err))) {
+    } else if (!a && !(a = enter(rt, kind, table, tenant, key, &c->err))) {
         refuse(c, ZO_ENOMEM, "out of memory");
         refused = true;
     }
@@ -248,21 +248,21 @@ static void submit_to(zo_runtime *rt, actor_kind kind, int64_t tenant, const cha
         cmds_append(&rt->refused, c);
 }
 
-void zo_runtime_submit(zo_runtime *rt, int64_t tenant, const char *id_or_name, zo_cmd *c)
+void zo_runtime_submit(zo_runtime *rt, zo_table table, int64_t tenant, const char *id_or_name, zo_cmd *c)
 {
     size_t n = strnlen(id_or_name, NAME_MAX_BYTES + 1);
 
     if (n == 0 || n > NAME_MAX_BYTES || strchr(id_or_name, '/')) {
-        refuse(c, ZO_ENOTFOUND, "no such study");
+        refuse(c, ZO_ENOTFOUND, table == ZO_MODELS ? "no such model" : "no such study");
         cmds_append(&rt->refused, c);
         return;
     }
-    submit_to(rt, ACTOR_STUDY, tenant, id_or_name, c);
+    submit_to(rt, table == ZO_MODELS ? ACTOR_MODEL : ACTOR_STUDY, table, tenant, id_or_name, c);
 }
 
-void zo_runtime_submit_directory(zo_runtime *rt, int64_t tenant, zo_cmd *c)
+void zo_runtime_submit_directory(zo_runtime *rt, zo_table table, int64_t tenant, zo_cmd *c)
 {
-    submit_to(rt, ACTOR_DIRECTORY, tenant, directory_key, c);
+    submit_to(rt, ACTOR_DIRECTORY, table, tenant, directory_key, c);
 }
 
 void zo_runtime_submit_query(zo_runtime *rt, zo_cmd *c)

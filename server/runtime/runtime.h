@@ -1,4 +1,4 @@
-/* The runtime: one actor per live study, a worker pool of two lanes, leases and timers, admission control.
+/* The runtime: one actor per live study or model, a worker pool of two lanes, leases and timers, admission control.
  *
  * A command runs on a worker with its study checked out: one at a time per study, in arrival order. What it appended to
  * ctx->events is handed to the store's writer in order, and the command is finished only when that is durable; a
@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 #include <uv.h>
+#include "models/live.h"
 #include "store/store.h"
 
 typedef struct zo_runtime zo_runtime;
@@ -36,6 +37,9 @@ typedef struct zo_cmd_private {
 struct zo_cmd {
     zo_cmd *next;                         /* runtime's, then the list given to finished */
     zo_step (*run)(zo_cmd *c, zo_ctx *x); /* [worker] */
+    /* Model commands that changed something set it in run: called when all commands of the turn have run and the history
+     * of what they did is written, to say what came of it. A failed turn does not call it. */
+    void (*late)(zo_cmd *c, zo_ctx *x); /* [worker] */
     int64_t wait_until_ms;                /* monotonic; 0: never parked */
     size_t bytes;                         /* admission: approximate memory it holds */
     bool is_write;                        /* refused early while the store is read-only */
@@ -55,8 +59,10 @@ struct zo_cmd {
 /* What run sees. */
 struct zo_ctx {
     zo_runtime *rt;
-    zo_study *study;         /* NULL for directory and query commands */
-    const zo_study_row *row; /* of the study; lent; NULL likewise */
+    zo_study *study;         /* NULL for directory, query and model commands */
+    zo_live *live;           /* of a model's command; else NULL */
+    zo_act *act;             /* models: what their functions work with; also for a directory command of models */
+    const zo_study_row *row; /* of the study or model; lent; NULL for directory and query commands */
     zo_now now;
     zo_reader *reader; /* this worker's */
     zo_arena *scratch; /* until run returns */
@@ -71,11 +77,15 @@ zo_status zo_ctx_remember(zo_ctx *x, const zo_idempotency *reply, zo_error *err)
 /* NULL: unchanged. row->revision rises by one: it counts changes that make no event, so (zo_study_seq, row->revision)
  * names a version. */
 zo_status zo_ctx_update_row(zo_ctx *x, const char *title, const char *metadata, zo_error *err);
-zo_status zo_ctx_delete(zo_ctx *x, zo_error *err); /* the study is gone once durable; later commands get ENOTFOUND */
+zo_status zo_ctx_delete(zo_ctx *x, zo_error *err); /* the study or model is gone once durable; later commands get ENOTFOUND */
+/* Memory was changed and the command can't be finished: all that this turn did is undone, its commands fail. */
+void zo_ctx_undo(zo_ctx *x);
 /* Directory command only: make study (taken on success; its CREATED event is in x->events) known under a fresh id and
  * row->name; fills row->study and row->id (lent by ctx scratch). ZO_ECONFLICT when the name is taken: then
  * *existing_out is that study's row. */
 zo_status zo_ctx_create(zo_ctx *x, zo_study_row *row, zo_study *study, zo_study_row *existing_out, zo_error *err);
+/* The same for a model, which is made here from row->spec; *live_out is lent until run returns. */
+zo_status zo_ctx_create_model(zo_ctx *x, zo_study_row *row, zo_study_row *existing_out, zo_live **live_out, zo_error *err);
 
 typedef struct zo_runtime_opts {
     zo_store *store;
@@ -100,9 +110,9 @@ zo_status zo_runtime_start(zo_runtime *rt, const zo_runtime_opts *o, zo_error *e
 /* [loop] Run on the study with this id or name. Never fails: a refusal (ENOTFOUND, EBUSY, ESTORE)
  * comes through finished like any outcome. Commands submitted within one loop iteration are handed to the pool together
  * by zo_runtime_flush. */
-void zo_runtime_submit(zo_runtime *rt, int64_t tenant, const char *id_or_name, zo_cmd *c);
-void zo_runtime_submit_directory(zo_runtime *rt, int64_t tenant,
-                                 zo_cmd *c);             /* create studies: one at a time per tenant */
+void zo_runtime_submit(zo_runtime *rt, zo_table table, int64_t tenant, const char *id_or_name, zo_cmd *c);
+/* Create studies or models: one at a time per tenant. */
+void zo_runtime_submit_directory(zo_runtime *rt, zo_table table, int64_t tenant, zo_cmd *c);
 void zo_runtime_submit_query(zo_runtime *rt, zo_cmd *c); /* reader only, any worker, no order */
 void zo_runtime_flush(zo_runtime *rt);                   /* [loop] also runs by itself before the loop polls */
 /* [loop] The client of a parked command left: it is run once more with gone set, then finished. */

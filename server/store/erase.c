@@ -1,6 +1,7 @@
-/* Erasure: after a forget the deleted bytes are overwritten in the main file only when the log has been copied into it, and stay in the
- * log until it is truncated. So the writer runs a TRUNCATE checkpoint, at most once a second for all forgets since, and only then
- * are they marked erased. A reader that still needs the log makes it wait; that is said, not hidden (erased_ms stays empty). */
+/* Erasure: after a forget the deleted bytes are overwritten in the main file only when the log has been copied into it,
+ * and stay in the log until it is truncated. So the writer runs a TRUNCATE checkpoint, at most once a second for all
+ * forgets since, and only then are they marked erased. A reader that still needs the log makes it wait; that is said,
+ * not hidden (erased_ms stays empty). */
 #include "internal.h"
 
 #include "base/clock.h"
@@ -38,7 +39,8 @@ static zo_status mark(zo_store *st, zo_error *err)
     sqlite3_stmt *q = NULL;
     zo_status s;
 
-    if ((s = zo_writer_begin(st, err)) != ZO_OK || (s = zo_conn_query(&st->conn, ZO_SQL_HISTORY_ERASED, &q, err)) != ZO_OK)
+    if ((s = zo_writer_begin(st, err)) != ZO_OK ||
+        (s = zo_conn_query(&st->conn, ZO_SQL_HISTORY_ERASED, &q, err)) != ZO_OK)
         return s;
     s = zo_conn_finish(&st->conn, q, sqlite3_bind_int64(q, 1, zo_clock_wall_ms()), "mark as erased", err);
     return s == ZO_OK ? zo_conn_run(&st->conn, ZO_SQL_COMMIT, err) : s;

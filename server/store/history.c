@@ -1,5 +1,6 @@
-/* Histories: an append-only chain of what was learned and forgotten. The newest entry alone shows the state's digest and the salt of its
- * commitment; the next forget takes both away, so that old digests can't confirm a guess at what was forgotten. */
+/* Histories: an append-only chain of what was learned and forgotten. The newest entry alone shows the state's digest
+ * and the salt of its commitment; the next forget takes both away, so that old digests can't confirm a guess at what
+ * was forgotten. */
 #include "internal.h"
 
 enum { HASH_BYTES = 32 };
@@ -120,8 +121,8 @@ zo_status zo_reader_history(zo_reader *r, bool of_study, int64_t owner, uint64_t
     return s;
 }
 
-static zo_status two_numbers(zo_reader *r, zo_sql which, bool of_study, int64_t owner, uint64_t request, uint64_t out[2],
-                             zo_error *err)
+static zo_status two_numbers(zo_reader *r, zo_sql which, bool of_study, int64_t owner, uint64_t request,
+                             uint64_t out[2], zo_error *err)
 {
     sqlite3_stmt *q = NULL;
     zo_status s = zo_conn_query(&r->conn, which, &q, err);
@@ -159,7 +160,8 @@ zo_status zo_reader_history_last(zo_reader *r, bool of_study, int64_t owner, uin
     return s;
 }
 
-zo_status zo_reader_request(zo_reader *r, bool of_study, int64_t owner, uint64_t request, uint64_t *seq_out, zo_error *err)
+zo_status zo_reader_request(zo_reader *r, bool of_study, int64_t owner, uint64_t request, uint64_t *seq_out,
+                            zo_error *err)
 {
     uint64_t v[2] = {0, 0};
     const zo_status s = two_numbers(r, ZO_SQL_HISTORY_REQUEST, of_study, owner, request, v, err);

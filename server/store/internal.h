@@ -46,6 +46,7 @@ enum { ZO_SECRET_BYTES = 32, ZO_PATH_BYTES = 4096 };
     X(PART_DROP, "DELETE FROM parts WHERE part = ?1 AND model = ?2")                                               \
     X(PARTS_DROP, "DELETE FROM parts WHERE model = ?1")                                                            \
     X(PART, "SELECT kind, key, body, sum FROM parts WHERE part = ?1 AND model = ?2")                               \
+    X(PART_OF_KIND, "SELECT max(part) FROM parts WHERE model = ?1 AND kind = ?2")                                  \
     X(PARTS, "SELECT part, kind, key, body, sum FROM parts WHERE model = ?1 AND part > ?2 ORDER BY part LIMIT ?3") \
     X(HISTORY_FORGET_DIGESTS, "UPDATE history SET digest = NULL, salt = NULL, sum = zo_sum(of_study, owner, seq,"  \
                               " request, at_ms, body, hash, NULL, NULL, erased_ms)"                                \

@@ -1,10 +1,11 @@
-/* FILE-keys: the keys that open models' parts, and the tombstones of what was forgotten. A file of its own, so that a backup of the
- * database carries neither: a key destroyed here seals its data in every backup for good, and a tombstone finds forgotten data that an
- * older backup brought back.
+/* FILE-keys: the keys that open models' parts, and the tombstones of what was forgotten. A file of its own, so that a
+ * backup of the database carries neither: a key destroyed here seals its data in every backup for good, and a tombstone
+ * finds forgotten data that an older backup brought back.
  *
- * Two files can't change in one transaction. So keys and tombstones are durable before the write that needs them (one too many does no
- * harm), and keys are destroyed only after the write that no longer does (kept a moment too long does none either; the erasure of the
- * forget is not called done before). It is a write-ahead log database like the other, with deleted bytes overwritten. */
+ * Two files can't change in one transaction. So keys and tombstones are durable before the write that needs them (one
+ * too many does no harm), and keys are destroyed only after the write that no longer does (kept a moment too long does
+ * none either; the erasure of the forget is not called done before). It is a write-ahead log database like the other,
+ * with deleted bytes overwritten. */
 #include "internal.h"
 
 #include <errno.h>
@@ -57,8 +58,9 @@ static zo_status open_keys(zo_store *st, zo_error *err)
         return s;
     rc = sqlite3_open_v2(name, &st->keys, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, st->vfs);
     if (rc == SQLITE_OK && (rc = sqlite3_busy_timeout(st->keys, (int)st->busy_ms)) == SQLITE_OK)
-        rc = sqlite3_exec(st->keys, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
-                                    "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -256",
+        rc = sqlite3_exec(st->keys,
+                          "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
+                          "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -256",
                           NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(st->keys, schema, NULL, NULL, NULL);
@@ -104,8 +106,9 @@ static int before(sqlite3 *db, const zo_op *op)
         return run(db, "INSERT OR IGNORE INTO keys (key, model, secret) VALUES (?1, ?2, ?3)", op->u.key.key, op->study,
                    op->u.key.secret, ZO_KEY_BYTES, 0);
     case ZO_OP_TOMBSTONE:
-        return run(db, "INSERT INTO tombstones (model, kind, tag, request) VALUES (?1, ?2, ?3, ?4)"
-                       " ON CONFLICT (model, kind, tag) DO UPDATE SET request = excluded.request",
+        return run(db,
+                   "INSERT INTO tombstones (model, kind, tag, request) VALUES (?1, ?2, ?3, ?4)"
+                   " ON CONFLICT (model, kind, tag) DO UPDATE SET request = excluded.request",
                    t->model, t->kind, t->tag, ZO_TAG_BYTES, (int64_t)t->request);
     default:
         return SQLITE_OK;
@@ -114,21 +117,14 @@ static int before(sqlite3 *db, const zo_op *op)
 
 static int after(sqlite3 *db, const zo_op *op)
 {
-    const zo_tombstone *t = &op->u.tombstone;
+    int rc;
 
-    switch ((int)op->kind) {
-    case ZO_OP_KEY_DROP:
-        if (op->u.key.key)
-            return run(db, "DELETE FROM keys WHERE key = ?1 AND model = ?2", op->u.key.key, op->study, NULL, 0, 0);
-        return run(db, "DELETE FROM keys WHERE model = ?1", op->study, 0, NULL, 0, 0)
-                   ? SQLITE_ERROR
-                   : run(db, "DELETE FROM tombstones WHERE model = ?1", op->study, 0, NULL, 0, 0);
-    case ZO_OP_TOMBSTONE_DROP:
-        return run(db, "DELETE FROM tombstones WHERE model = ?1 AND kind = ?2 AND tag = ?3", t->model, t->kind, t->tag,
-                   ZO_TAG_BYTES, 0);
-    default:
+    if (op->kind != ZO_OP_KEY_DROP)
         return SQLITE_OK;
-    }
+    if (op->u.key.key)
+        return run(db, "DELETE FROM keys WHERE key = ?1 AND model = ?2", op->u.key.key, op->study, NULL, 0, 0);
+    rc = run(db, "DELETE FROM keys WHERE model = ?1", op->study, 0, NULL, 0, 0);
+    return rc ? rc : run(db, "DELETE FROM tombstones WHERE model = ?1", op->study, 0, NULL, 0, 0);
 }
 
 static bool is_before(const zo_op *op)
@@ -138,12 +134,12 @@ static bool is_before(const zo_op *op)
 
 static bool is_after(const zo_op *op)
 {
-    return op->kind == ZO_OP_KEY_DROP || op->kind == ZO_OP_TOMBSTONE_DROP;
+    return op->kind == ZO_OP_KEY_DROP;
 }
 
 /* All such ops of the list in one transaction. */
-static zo_status apply(zo_store *st, const zo_write *list, bool (*is_ours)(const zo_op *), int (*step)(sqlite3 *, const zo_op *),
-                       zo_error *err)
+static zo_status apply(zo_store *st, const zo_write *list, bool (*is_ours)(const zo_op *),
+                       int (*step)(sqlite3 *, const zo_op *), zo_error *err)
 {
     bool any = false;
     zo_status s;
@@ -175,7 +171,8 @@ zo_status zo_keys_before(zo_store *st, const zo_write *list, zo_error *err) /* [
     return apply(st, list, is_before, before, err);
 }
 
-/* Keys whose destruction failed are found again by the erasure: none of a live group may be missing, any other may go. */
+/* Keys whose destruction failed are found again by the erasure: none of a live group may be missing, any other may go.
+ */
 void zo_keys_after(zo_store *st, const zo_write *list) /* [store] */
 {
     zo_error err = {0};
@@ -186,7 +183,8 @@ void zo_keys_after(zo_store *st, const zo_write *list) /* [store] */
     zo_log(ZO_WARN, "keys", "error=\"%s\" retry=at-erasure", err.message);
 }
 
-/* Destroys the keys that nothing needs: a model's own is needed while the model lives, a group's while a part names it. */
+/* Destroys the keys that nothing needs: a model's own is needed while the model lives, a group's while a part names it.
+ */
 static zo_status sweep(zo_store *st, zo_error *err)
 {
     sqlite3_stmt *q = NULL;
@@ -236,7 +234,8 @@ zo_status zo_keys_erase(zo_store *st, zo_error *err) /* [store] */
 
 /* ---- reading ---- */
 
-zo_status zo_reader_keys(zo_reader *r, int64_t model, zo_status (*key)(void *ctx, int64_t key, const uint8_t secret[ZO_KEY_BYTES]),
+zo_status zo_reader_keys(zo_reader *r, int64_t model,
+                         zo_status (*key)(void *ctx, int64_t key, const uint8_t secret[ZO_KEY_BYTES]),
                          zo_status (*tombstone)(void *ctx, const zo_tombstone *t), void *ctx, zo_error *err)
 {
     char name[ZO_PATH_BYTES + 16];
@@ -260,10 +259,13 @@ zo_status zo_reader_keys(zo_reader *r, int64_t model, zo_status (*key)(void *ctx
     sqlite3_finalize(q);
     q = NULL;
     if (rc == SQLITE_DONE && s == ZO_OK) {
-        rc = sqlite3_prepare_v2(db, "SELECT kind, tag, request FROM tombstones WHERE model = ?1 ORDER BY request", -1, &q, NULL);
+        rc = sqlite3_prepare_v2(db, "SELECT kind, tag, request FROM tombstones WHERE model = ?1 ORDER BY request", -1,
+                                &q, NULL);
         rc = rc ? rc : sqlite3_bind_int64(q, 1, model);
         while (rc == SQLITE_OK && s == ZO_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
-            zo_tombstone t = {.model = model, .kind = (uint32_t)sqlite3_column_int(q, 0), .request = (uint64_t)sqlite3_column_int64(q, 2)};
+            zo_tombstone t = {.model = model,
+                              .kind = (uint32_t)sqlite3_column_int(q, 0),
+                              .request = (uint64_t)sqlite3_column_int64(q, 2)};
 
             if (sqlite3_column_bytes(q, 1) == ZO_TAG_BYTES) {
                 memcpy(t.tag, sqlite3_column_blob(q, 1), ZO_TAG_BYTES);

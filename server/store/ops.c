@@ -171,7 +171,6 @@ zo_status zo_ops_run(zo_store *st, const zo_write *w, bool *alone_out, zo_error 
         case ZO_OP_KEY_PUT: /* these are done before and after the transaction */
         case ZO_OP_KEY_DROP:
         case ZO_OP_TOMBSTONE:
-        case ZO_OP_TOMBSTONE_DROP:
             break;
         }
     /* A broken constraint or an outsized value is the write's own fault, too. */

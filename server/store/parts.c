@@ -27,8 +27,9 @@ zo_status zo_part_put(zo_store *st, const zo_op *op, zo_error *err) /* [store] *
     rc = rc ? rc : sqlite3_bind_int64(q, 4, op->u.part.key);
     rc = rc ? rc : zo_bind_bytes(q, 5, op->u.part.body, op->u.part.bytes);
     rc = rc ? rc
-            : sqlite3_bind_int64(q, 6, sum_of(op->u.part.part, op->study, op->u.part.kind, op->u.part.key,
-                                              op->u.part.body, op->u.part.bytes));
+            : sqlite3_bind_int64(q, 6,
+                                 sum_of(op->u.part.part, op->study, op->u.part.kind, op->u.part.key, op->u.part.body,
+                                        op->u.part.bytes));
     return zo_conn_finish(&st->conn, q, rc, "store a model's data", err);
 }
 
@@ -50,8 +51,8 @@ zo_status zo_part_drop(zo_store *st, const zo_op *op, zo_error *err) /* [store] 
     return zo_conn_finish(&st->conn, q, rc, "drop a model's data", err);
 }
 
-zo_status zo_reader_part(zo_reader *r, int64_t model, int64_t part, uint32_t *kind_out, int64_t *key_out, void **body_out,
-                         size_t *bytes_out, zo_error *err)
+zo_status zo_reader_part(zo_reader *r, int64_t model, int64_t part, uint32_t *kind_out, int64_t *key_out,
+                         void **body_out, size_t *bytes_out, zo_error *err)
 {
     sqlite3_stmt *q = NULL;
     zo_status s = zo_conn_query(&r->conn, ZO_SQL_PART, &q, err);
@@ -87,6 +88,25 @@ zo_status zo_reader_part(zo_reader *r, int64_t model, int64_t part, uint32_t *ki
     *body_out = body;
     *bytes_out = bytes;
 done:
+    zo_conn_done(q);
+    return s;
+}
+
+zo_status zo_reader_part_of_kind(zo_reader *r, int64_t model, uint32_t kind, int64_t *part_out, zo_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    zo_status s = zo_conn_query(&r->conn, ZO_SQL_PART_OF_KIND, &q, err);
+    int rc;
+
+    if (s != ZO_OK)
+        return zo_reader_judge(r, s, err);
+    rc = sqlite3_bind_int64(q, 1, model);
+    rc = rc ? rc : sqlite3_bind_int64(q, 2, kind);
+    rc = rc ? rc : sqlite3_step(q);
+    if (rc == SQLITE_ROW)
+        *part_out = sqlite3_column_int64(q, 0);
+    else
+        s = zo_reader_fail(r, rc, "find a model's data", err);
     zo_conn_done(q);
     return s;
 }

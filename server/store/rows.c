@@ -98,8 +98,8 @@ static int64_t sum_of_row(sqlite3_stmt *q)
     return zo_sum_end(&s);
 }
 
-static zo_status take_row(zo_reader *r, sqlite3_stmt *q, zo_table table, bool with_spec, zo_arena *arena, zo_study_row *out,
-                          zo_error *err)
+static zo_status take_row(zo_reader *r, sqlite3_stmt *q, zo_table table, bool with_spec, zo_arena *arena,
+                          zo_study_row *out, zo_error *err)
 {
     zo_study_row row = {
         .study = sqlite3_column_int64(q, C_KEY),
@@ -162,22 +162,22 @@ static zo_status list_query(zo_reader *r, const zo_study_filter *f, sqlite3_stmt
 {
     static const char *const keys[] = {
         [ZO_SORT_CREATED] = "created_ms", [ZO_SORT_NAME] = "coalesce(name, '')", [ZO_SORT_UPDATED] = "updated_ms"};
-    const size_t slot =
-        (size_t)f->table * 24 + (size_t)f->sort * 8 + (f->descending ? 4 : 0) + (f->has_after ? 2 : 0) + (f->name_prefix ? 1 : 0);
-    const char *own = statements[f->table].key, *key = keys[f->sort], *order = f->descending ? "DESC" : "ASC", *past = f->descending ? "<" : ">";
+    const size_t slot = (size_t)f->table * 24 + (size_t)f->sort * 8 + (f->descending ? 4 : 0) + (f->has_after ? 2 : 0) +
+                        (f->name_prefix ? 1 : 0);
+    const char *own = statements[f->table].key, *key = keys[f->sort], *order = f->descending ? "DESC" : "ASC",
+               *past = f->descending ? "<" : ">";
     char sql[1024], after[160] = "";
     int rc;
 
     if (!r->lists[slot]) {
         if (f->has_after)
             snprintf(after, sizeof after, " AND %s %s= ?5 AND (%s %s ?5 OR %s %s ?6)", key, past, key, past, own, past);
-        snprintf(
-            sql, sizeof sql,
-            "SELECT %s, " ZO_SQL_ROW_COLUMNS " FROM %s"
-            " WHERE tenant = ?1 AND deleted = 0 AND (?2 IS NULL OR state = ?2)%s%s ORDER BY %s %s, %s %s LIMIT ?7",
-            own, statements[f->table].name,
-            f->name_prefix ? " AND coalesce(name, '') >= ?3 AND coalesce(name, '') < ?4" : "", after, key, order,
-            own, order);
+        snprintf(sql, sizeof sql,
+                 "SELECT %s, " ZO_SQL_ROW_COLUMNS " FROM %s"
+                 " WHERE tenant = ?1 AND deleted = 0 AND (?2 IS NULL OR state = ?2)%s%s ORDER BY %s %s, %s %s LIMIT ?7",
+                 own, statements[f->table].name,
+                 f->name_prefix ? " AND coalesce(name, '') >= ?3 AND coalesce(name, '') < ?4" : "", after, key, order,
+                 own, order);
         rc = sqlite3_prepare_v3(r->conn.db, sql, -1, SQLITE_PREPARE_PERSISTENT, &r->lists[slot], NULL);
         if (rc != SQLITE_OK)
             return zo_reader_fail(r, rc, "prepare", err);

@@ -31,7 +31,6 @@ typedef enum zo_op_kind {
     ZO_OP_KEY_PUT,           /* into FILE-keys, durable before the rest of the write */
     ZO_OP_KEY_DROP,          /* from FILE-keys, after the rest of the write is durable */
     ZO_OP_TOMBSTONE,         /* into FILE-keys, like KEY_PUT: what was forgotten must not come back with a backup */
-    ZO_OP_TOMBSTONE_DROP,    /* it was learned again */
 } zo_op_kind;
 
 typedef enum zo_table { ZO_STUDIES, ZO_MODELS } zo_table;
@@ -169,6 +168,8 @@ zo_status zo_reader_idempotency(zo_reader *r, int64_t tenant, const char *key, c
 /* One part: body zo_malloc'd, the caller's. ZO_ENOTFOUND. */
 zo_status zo_reader_part(zo_reader *r, int64_t model, int64_t part, uint32_t *kind_out, int64_t *key_out, void **body_out,
                          size_t *bytes_out, zo_error *err);
+/* The newest part of a kind; 0: there is none. */
+zo_status zo_reader_part_of_kind(zo_reader *r, int64_t model, uint32_t kind, int64_t *part_out, zo_error *err);
 /* All parts in order of their numbers; body is lent for the call. Read in pages, so each is a transaction of its own. */
 zo_status zo_reader_parts(zo_reader *r, int64_t model,
                           zo_status (*each)(void *ctx, int64_t part, uint32_t kind, int64_t key, const void *body, size_t bytes),

@@ -47,7 +47,6 @@ size_t zo_write_bytes(const zo_write *w)
         case ZO_OP_KEY_PUT:
         case ZO_OP_KEY_DROP:
         case ZO_OP_TOMBSTONE:
-        case ZO_OP_TOMBSTONE_DROP:
             break;
         }
     }

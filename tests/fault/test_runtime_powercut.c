@@ -78,7 +78,7 @@ static void workload(fx *f, int rounds)
         cmd_init(&made[s].m, f, act_create);
         made[s].m.name = names[s];
         made[s].m.spec = specs[s];
-        zo_runtime_submit_directory(f->rt, 1, &made[s].m.c);
+        zo_runtime_submit_directory(f->rt, ZO_STUDIES, 1, &made[s].m.c);
         fx_wait(f, &made[s].m);
         assert_int_equal(outcome(&made[s].m), ZO_OK);
     }

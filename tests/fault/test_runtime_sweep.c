@@ -110,7 +110,7 @@ static zo_status make(fx *f, script *s, const char *name, const char *key)
     cmd_init(&m, f, act_create_keyed);
     m.name = name;
     key_set(&m, key);
-    zo_runtime_submit_directory(f->rt, 1, &m.c);
+    zo_runtime_submit_directory(f->rt, ZO_STUDIES, 1, &m.c);
     fx_wait(f, &m);
     if (outcome(&m) == ZO_ECONFLICT) /* never: its key says that it is ours */
         s->wrong = true;

@@ -419,7 +419,7 @@ static inline void act_delete(cmd *m, zo_ctx *x)
 
 static inline void submit(fx *f, const char *study, cmd *m)
 {
-    zo_runtime_submit(f->rt, 1, study, &m->c);
+    zo_runtime_submit(f->rt, ZO_STUDIES, 1, study, &m->c);
 }
 
 static inline zo_status run_on(fx *f, const char *study, cmd *m)
@@ -436,7 +436,7 @@ static inline void create_study(fx *f, const char *name, const char *spec, char 
     cmd_init(&m, f, act_create);
     m.name = name;
     m.spec = spec;
-    zo_runtime_submit_directory(f->rt, 1, &m.c);
+    zo_runtime_submit_directory(f->rt, ZO_STUDIES, 1, &m.c);
     fx_wait(f, &m);
     if (outcome(&m) != ZO_OK)
         fail_msg("create: %s %s %s", m.c.err.message, m.err.pointer, m.err.message);

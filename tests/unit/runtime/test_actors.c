@@ -220,7 +220,7 @@ static void a_name_is_taken_from_the_moment_of_its_creation(void **state)
     for (int i = 0; i < 20; i++) {
         cmd_init(&m[i], &f, act_create);
         m[i].name = "same";
-        zo_runtime_submit_directory(f.rt, 1, &m[i].c);
+        zo_runtime_submit_directory(f.rt, ZO_STUDIES, 1, &m[i].c);
         if (i % 7 == 0)
             fx_pump(&f, 20);
     }
@@ -500,7 +500,7 @@ static void a_thousand_studies_interleave(void **state)
         snprintf(names[s], sizeof names[s], "s%d", s);
         cmd_init(&made[s], &f, act_create);
         made[s].name = names[s];
-        zo_runtime_submit_directory(f.rt, 1, &made[s].c);
+        zo_runtime_submit_directory(f.rt, ZO_STUDIES, 1, &made[s].c);
         if (s % 500 == 499) /* within the bound of one actor */
             fx_wait(&f, &made[s]);
     }

@@ -94,7 +94,7 @@ static void a_failed_creation_leaves_nothing(void **state)
     atomic_store(&disk, DISK_FULL);
     cmd_init(&make, &f, act_create);
     make.name = "a";
-    zo_runtime_submit_directory(f.rt, 1, &make.c);
+    zo_runtime_submit_directory(f.rt, ZO_STUDIES, 1, &make.c);
     fx_wait(&f, &make);
     assert_int_equal(outcome(&make), ZO_EFULL);
     atomic_store(&disk, DISK_FINE);
@@ -104,7 +104,7 @@ static void a_failed_creation_leaves_nothing(void **state)
     assert_int_equal(run_on(&f, make.id, &use), ZO_ENOTFOUND);
     cmd_init(&again, &f, act_create);
     again.name = "a";
-    zo_runtime_submit_directory(f.rt, 1, &again.c);
+    zo_runtime_submit_directory(f.rt, ZO_STUDIES, 1, &again.c);
     fx_wait(&f, &again);
     assert_int_equal(outcome(&again), ZO_OK);
     assert_int_equal(look(&f, "a").n_trials, 0);
@@ -277,7 +277,7 @@ static void a_creation_whose_reply_is_not_remembered_does_not_stay(void **state)
     keyed_init(&make, &f, "k", "body");
     make.act = act_create;
     make.name = "a";
-    zo_runtime_submit_directory(f.rt, 1, &make.c);
+    zo_runtime_submit_directory(f.rt, ZO_STUDIES, 1, &make.c);
     fx_wait(&f, &make);
     assert_int_equal(outcome(&make), ZO_ENOMEM);
     cmd_init(&use, &f, act_look);

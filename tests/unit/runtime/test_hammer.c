@@ -197,7 +197,7 @@ static bool serve(hall *h)
     pthread_mutex_unlock(&h->mu);
     for (int i = 0; i < CLIENTS; i++)
         if (got[i])
-            zo_runtime_submit(h->f.rt, 1, target[i], got[i]);
+            zo_runtime_submit(h->f.rt, ZO_STUDIES, 1, target[i], got[i]);
     return running;
 }
 

@@ -1,0 +1,229 @@
+/* GET .../history, .../certificates/{number}, POST .../verify: what a model can prove. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/cursor.h"
+#include "api/handlers.h"
+#include "api/model_json.h"
+#include "codec/jsonread.h"
+
+/* ---- history ---- */
+
+struct list_cmd {
+    api_cmd c;
+    const char *cursor;
+    uint64_t limit;
+};
+
+struct page {
+    zo_json *w;
+    size_t n, limit;
+    uint64_t last;
+    bool more;
+    zo_error *err;
+};
+
+static zo_status put_entry(void *ctx, const zo_history *h)
+{
+    struct page *p = ctx;
+
+    if (p->n == p->limit) {
+        p->more = true;
+        return ZO_OK;
+    }
+    p->n++;
+    p->last = h->seq;
+    return zo_history_write(h, p->w, p->err);
+}
+
+static zo_status work_history(api_cmd *c, zo_ctx *x, zo_error *err)
+{
+    const struct list_cmd *q = (const struct list_cmd *)(const void *)c;
+    char list[64], next[API_CURSOR_CHARS];
+    api_cursor at = {0};
+    zo_json w;
+    struct page p = {.w = &w, .limit = (size_t)q->limit, .err = err};
+    zo_status rc;
+
+    snprintf(list, sizeof list, "history %s", x->row->id);
+    if (q->cursor && (rc = api_cursor_decode(q->cursor, list, &at, err)) != ZO_OK)
+        return rc;
+    zo_json_init(&w);
+    zo_json_begin_object(&w);
+    zo_json_key(&w, "history");
+    zo_json_begin_array(&w);
+    rc = zo_reader_history(x->reader, false, x->row->study, at.number[0], UINT64_MAX, (size_t)q->limit + 1, put_entry,
+                           &p, err);
+    if (rc != ZO_OK) {
+        zo_json_fini(&w);
+        return rc;
+    }
+    zo_json_end_array(&w);
+    if (p.more) {
+        at = (api_cursor){.number = {p.last}};
+        api_cursor_encode(&at, list, next);
+    }
+    zo_json_key_string(&w, "next", p.more ? next : NULL);
+    zo_json_end_object(&w);
+    api_reply(c, 200, &w);
+    return ZO_OK;
+}
+
+zo_status api_model_history(zo_req *req, zo_error *err)
+{
+    static const char *const allowed[] = {"limit", "cursor"};
+    struct list_cmd *q;
+    zo_status rc;
+
+    if (!api_accepts(req, api_json_type, NULL))
+        return ZO_OK;
+    if ((rc = api_begin(req, sizeof *q, work_history, allowed, ZO_LEN(allowed), &q, err)) != ZO_OK)
+        return rc;
+    q->cursor = zo_req_query(req, "cursor");
+    q->limit = 100;
+    if ((rc = api_query_u64(req, "limit", 1, 1000, &q->limit, err)) != ZO_OK)
+        return rc;
+    api_submit_model(&q->c);
+    return ZO_OK;
+}
+
+/* ---- certificates ---- */
+
+struct certificate_cmd {
+    api_cmd c;
+    uint64_t number;
+};
+
+struct pair {
+    uint8_t previous[CRYPT_HASH_BYTES];
+    uint64_t seq;
+    zo_json *w;
+    zo_error *err;
+};
+
+static zo_status take_pair(void *ctx, const zo_history *h)
+{
+    struct pair *p = ctx;
+
+    if (h->seq == p->seq)
+        return zo_certificate_write(h, p->previous, p->w, p->err);
+    memcpy(p->previous, h->hash, sizeof p->previous);
+    return ZO_OK;
+}
+
+static zo_status work_certificate(api_cmd *c, zo_ctx *x, zo_error *err)
+{
+    const struct certificate_cmd *q = (const struct certificate_cmd *)(const void *)c;
+    struct pair p = {.err = err};
+    zo_json w;
+    zo_status rc;
+
+    if ((rc = zo_reader_request(x->reader, false, x->row->study, q->number, &p.seq, err)) != ZO_OK)
+        return rc;
+    zo_json_init(&w);
+    p.w = &w;
+    rc =
+        zo_reader_history(x->reader, false, x->row->study, p.seq > 1 ? p.seq - 2 : 0, p.seq + 1, 2, take_pair, &p, err);
+    if (rc != ZO_OK) {
+        zo_json_fini(&w);
+        return rc;
+    }
+    api_reply(c, 200, &w);
+    return ZO_OK;
+}
+
+zo_status api_model_certificate(zo_req *req, zo_error *err)
+{
+    struct certificate_cmd *q;
+    zo_status rc;
+
+    if (!api_accepts(req, api_json_type, NULL))
+        return ZO_OK;
+    if ((rc = api_begin(req, sizeof *q, work_certificate, NULL, 0, &q, err)) != ZO_OK)
+        return rc;
+    if (api_path_number(req, &q->number, err) != ZO_OK)
+        return zo_fail(err, ZO_ENOTFOUND, "", "no such forget request: they are numbered from 1");
+    api_submit_model(&q->c);
+    return ZO_OK;
+}
+
+/* ---- verify ---- */
+
+struct chain {
+    uint8_t hash[CRYPT_HASH_BYTES];
+    uint64_t entries, broken; /* sequence of the first entry that does not follow; 0: none */
+};
+
+static zo_status follow(void *ctx, const zo_history *h)
+{
+    struct chain *k = ctx;
+    uint8_t hash[CRYPT_HASH_BYTES], commitment[CRYPT_HASH_BYTES];
+    char hex[2 * CRYPT_HASH_BYTES + 1];
+
+    crypt_chain(k->hash, h->body, hash);
+    if (!k->broken && (h->seq != k->entries + 1 || !crypt_equal(hash, h->hash)))
+        k->broken = h->seq;
+    if (!k->broken && h->digest && h->salt) {
+        crypt_commit(h->salt, h->digest, commitment);
+        crypt_hex(commitment, sizeof commitment, hex);
+        if (!strstr(h->body, hex))
+            k->broken = h->seq;
+    }
+    memcpy(k->hash, h->hash, sizeof k->hash);
+    k->entries++;
+    return ZO_OK;
+}
+
+static zo_status work_verify(api_cmd *c, zo_ctx *x, zo_error *err)
+{
+    static const zo_field fields[] = {{"digest", ZO_F_STRING, 0, true, 2 * CRYPT_HASH_BYTES, 2 * CRYPT_HASH_BYTES}};
+    uint8_t digest[CRYPT_HASH_BYTES];
+    char hex[2 * CRYPT_HASH_BYTES + 1];
+    const char *given;
+    struct chain k = {.entries = 0};
+    size_t before;
+    json_t *doc;
+    zo_json w;
+    zo_status rc;
+
+    if ((rc = api_parse(c, &doc, err)) != ZO_OK)
+        return rc;
+    if ((rc = zo_json_read(doc, fields, ZO_LEN(fields), &given, NULL, err)) != ZO_OK ||
+        (rc = zo_live_digest(x->live, digest, err)) != ZO_OK)
+        goto done;
+    do { /* in pages: an old transaction would keep the log from starting over */
+        before = (size_t)k.entries;
+        rc = zo_reader_history(x->reader, false, x->row->study, k.entries, UINT64_MAX, 1000, follow, &k, err);
+    } while (rc == ZO_OK && k.entries > before && !k.broken);
+    if (rc != ZO_OK)
+        goto done;
+    crypt_hex(digest, sizeof digest, hex);
+    zo_json_init(&w);
+    zo_json_begin_object(&w);
+    zo_json_key_bool(&w, "match", strcmp(hex, given) == 0);
+    zo_json_key_u64(&w, "sequence", zo_live_sequence(x->live));
+    zo_json_key_u64(&w, "rows", zo_model_rows(zo_live_model(x->live)));
+    zo_json_key_string(&w, "chain", k.broken ? "broken" : "intact");
+    if (k.broken)
+        zo_json_key_u64(&w, "broken_at", k.broken);
+    zo_json_key_u64(&w, "entries", k.entries);
+    zo_json_end_object(&w);
+    api_reply(c, 200, &w);
+done:
+    json_decref(doc);
+    return rc;
+}
+
+zo_status api_model_verify(zo_req *req, zo_error *err)
+{
+    api_cmd *c;
+    zo_status rc;
+
+    if (!api_accepts(req, api_json_type, NULL))
+        return ZO_OK;
+    if ((rc = api_begin(req, sizeof *c, work_verify, NULL, 0, &c, err)) != ZO_OK)
+        return rc;
+    c->cmd.is_write = false;
+    api_submit_model(c);
+    return ZO_OK;
+}

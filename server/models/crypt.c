@@ -1,0 +1,149 @@
+/* See crypt.h. */
+#include "models/crypt.h"
+
+#include <sodium.h>
+#include <string.h>
+
+enum { NONCE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, MAC = crypto_aead_xchacha20poly1305_ietf_ABYTES };
+_Static_assert(CRYPT_SEAL_BYTES == NONCE + MAC, "a nonce before, a tag behind");
+_Static_assert(ZO_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "one size of keys");
+
+static void begin(crypto_generichash_state *h, const uint8_t *key, tag_kind kind)
+{
+    const uint8_t k = (uint8_t)kind;
+
+    crypto_generichash_init(h, key, ZO_KEY_BYTES, ZO_TAG_BYTES);
+    crypto_generichash_update(h, &k, 1);
+}
+
+tag crypt_tag(const uint8_t key[ZO_KEY_BYTES], tag_kind kind, const void *bytes, size_t n)
+{
+    crypto_generichash_state h;
+    tag t;
+
+    begin(&h, key, kind);
+    if (n)
+        crypto_generichash_update(&h, bytes, n);
+    crypto_generichash_final(&h, t.b, sizeof t.b);
+    sodium_memzero(&h, sizeof h);
+    return t;
+}
+
+tag crypt_row_tag(const uint8_t key[ZO_KEY_BYTES], const tag *group, const char *label, const int32_t *x, size_t inputs,
+                  const int32_t *y, size_t outputs)
+{
+    crypto_generichash_state h;
+    tag t;
+
+    begin(&h, key, TAG_ROW);
+    crypto_generichash_update(&h, group->b, sizeof group->b);
+    if (label)
+        crypto_generichash_update(&h, (const uint8_t *)label, strlen(label) + 1);
+    crypto_generichash_update(&h, (const uint8_t *)x, inputs * sizeof *x);
+    if (y)
+        crypto_generichash_update(&h, (const uint8_t *)y, outputs * sizeof *y);
+    crypto_generichash_final(&h, t.b, sizeof t.b);
+    sodium_memzero(&h, sizeof h); /* it holds the row's last block */
+    return t;
+}
+
+void crypt_seal(const uint8_t key[ZO_KEY_BYTES], const char *id, const void *plain, size_t n, void *out)
+{
+    uint8_t *nonce = out;
+
+    randombytes_buf(nonce, NONCE);
+    crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + NONCE, NULL, plain, n, (const uint8_t *)id, strlen(id), NULL,
+                                               nonce, key);
+}
+
+bool crypt_open(const uint8_t key[ZO_KEY_BYTES], const char *id, const void *sealed, size_t n, void *plain)
+{
+    const uint8_t *nonce = sealed;
+
+    return n >= CRYPT_SEAL_BYTES &&
+           crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, nonce + NONCE, n - NONCE, (const uint8_t *)id,
+                                                      strlen(id), nonce, key) == 0;
+}
+
+/* ---- digests ---- */
+
+struct digest {
+    crypto_hash_sha256_state all;
+    crypto_generichash_state leaf;
+};
+
+static void start_leaf(struct digest *d)
+{
+    crypto_generichash_init(&d->leaf, NULL, 0, CRYPT_HASH_BYTES);
+}
+
+static void put(void *ctx, const void *bytes, size_t n, bool ends_leaf)
+{
+    struct digest *d = ctx;
+    uint8_t hash[CRYPT_HASH_BYTES];
+
+    if (n)
+        crypto_generichash_update(&d->leaf, bytes, n);
+    if (!ends_leaf)
+        return;
+    crypto_generichash_final(&d->leaf, hash, sizeof hash);
+    crypto_hash_sha256_update(&d->all, hash, sizeof hash);
+    start_leaf(d);
+}
+
+static zo_status digest_of(const zo_model *m,
+                           zo_status (*leaves)(const zo_model *, void (*)(void *, const void *, size_t, bool), void *,
+                                               zo_error *),
+                           uint8_t out[CRYPT_HASH_BYTES], zo_error *err)
+{
+    struct digest d;
+    zo_status rc;
+
+    crypto_hash_sha256_init(&d.all);
+    start_leaf(&d);
+    if ((rc = leaves(m, put, &d, err)) == ZO_OK)
+        crypto_hash_sha256_final(&d.all, out);
+    sodium_memzero(&d, sizeof d);
+    return rc;
+}
+
+zo_status crypt_state_digest(const zo_model *m, uint8_t out[CRYPT_HASH_BYTES], zo_error *err)
+{
+    return digest_of(m, zo_model_digest, out, err);
+}
+
+zo_status crypt_config_digest(const zo_model *m, uint8_t out[CRYPT_HASH_BYTES], zo_error *err)
+{
+    return digest_of(m, zo_model_config_leaf, out, err);
+}
+
+void crypt_commit(const uint8_t salt[CRYPT_HASH_BYTES], const uint8_t digest[CRYPT_HASH_BYTES],
+                  uint8_t out[CRYPT_HASH_BYTES])
+{
+    crypto_auth_hmacsha256(out, digest, CRYPT_HASH_BYTES, salt);
+}
+
+void crypt_chain(const uint8_t previous[CRYPT_HASH_BYTES], const char *text, uint8_t out[CRYPT_HASH_BYTES])
+{
+    crypto_hash_sha256_state h;
+
+    crypto_hash_sha256_init(&h);
+    crypto_hash_sha256_update(&h, previous, CRYPT_HASH_BYTES);
+    crypto_hash_sha256_update(&h, (const uint8_t *)text, strlen(text));
+    crypto_hash_sha256_final(&h, out);
+}
+
+void crypt_random(void *out, size_t n)
+{
+    randombytes_buf(out, n);
+}
+
+void crypt_hex(const uint8_t *bytes, size_t n, char *out)
+{
+    sodium_bin2hex(out, 2 * n + 1, bytes, n);
+}
+
+bool crypt_equal(const uint8_t a[CRYPT_HASH_BYTES], const uint8_t b[CRYPT_HASH_BYTES])
+{
+    return sodium_memcmp(a, b, CRYPT_HASH_BYTES) == 0;
+}

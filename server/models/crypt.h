@@ -1,0 +1,41 @@
+/* Cryptography of models, all of it libsodium's: tags, sealed parts, digests, commitments. */
+#ifndef ZO_MODELS_CRYPT_H
+#define ZO_MODELS_CRYPT_H
+
+#include "store/store.h"
+#include "zeroth/model.h"
+
+enum { CRYPT_HASH_BYTES = 32, CRYPT_SEAL_BYTES = 24 + 16 };
+
+/* What a tag is of. Part of tags' values: append only. */
+typedef enum tag_kind { TAG_ID = 1, TAG_GROUP, TAG_CLASS, TAG_TASK, TAG_ROW, TAG_ALL } tag_kind;
+typedef struct tag {
+    uint8_t b[ZO_TAG_BYTES];
+} tag;
+
+/* Keyed BLAKE2b of 16 bytes: without the model's key it says nothing, not even whether a guess is right. */
+tag crypt_tag(const uint8_t key[ZO_KEY_BYTES], tag_kind kind, const void *bytes, size_t n);
+/* Of a row: its group, its class's label (NULL for real targets), its quantised inputs and targets. */
+tag crypt_row_tag(const uint8_t key[ZO_KEY_BYTES], const tag *group, const char *label, const int32_t *x, size_t inputs,
+                  const int32_t *y, size_t outputs);
+
+/* XChaCha20-Poly1305 with a random nonce before the text; id is authenticated with it. out has n + CRYPT_SEAL_BYTES
+ * bytes. */
+void crypt_seal(const uint8_t key[ZO_KEY_BYTES], const char *id, const void *plain, size_t n, void *out);
+/* False: not sealed with this key and id, or damaged. plain has n - CRYPT_SEAL_BYTES bytes. */
+bool crypt_open(const uint8_t key[ZO_KEY_BYTES], const char *id, const void *sealed, size_t n, void *plain);
+
+/* SHA-256 over the BLAKE2b-256 of each leaf of the state (zo_model_digest), in order: BLAKE2b because the sums are
+ * megabytes. */
+zo_status crypt_state_digest(const zo_model *m, uint8_t out[CRYPT_HASH_BYTES], zo_error *err);
+zo_status crypt_config_digest(const zo_model *m, uint8_t out[CRYPT_HASH_BYTES], zo_error *err);
+/* HMAC-SHA-256 of the digest under the salt. */
+void crypt_commit(const uint8_t salt[CRYPT_HASH_BYTES], const uint8_t digest[CRYPT_HASH_BYTES],
+                  uint8_t out[CRYPT_HASH_BYTES]);
+/* SHA-256 of previous and text. */
+void crypt_chain(const uint8_t previous[CRYPT_HASH_BYTES], const char *text, uint8_t out[CRYPT_HASH_BYTES]);
+void crypt_random(void *out, size_t n);
+void crypt_hex(const uint8_t *bytes, size_t n, char *out /* [2n + 1] */);
+bool crypt_equal(const uint8_t a[CRYPT_HASH_BYTES], const uint8_t b[CRYPT_HASH_BYTES]); /* in constant time */
+
+#endif

@@ -1,0 +1,426 @@
+/* Rows into cells and out of them: sums, parts and ledger together. */
+#include "models/private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t numbers(const zo_live *l)
+{
+    const zo_model_config *c = &l->spec.model;
+
+    return c->inputs + (c->target == ZO_TARGET_REAL ? c->outputs : 0);
+}
+
+static void wipe(void *p, size_t bytes)
+{
+    if (p)
+        explicit_bzero(p, bytes);
+    zo_free(p);
+}
+
+/* ---- writing parts ---- */
+
+/* A chain of parts of one kind and cell, each as large as it should be, and the entries that wait for their part's
+ * slot. */
+typedef struct chain {
+    zo_live *l;
+    zo_act *a;
+    part_draft draft;
+    part_kind kind;
+    uint32_t cell;
+    size_t per_part;
+    uint32_t *waiting; /* [per_part] */
+    size_t n_waiting;
+} chain;
+
+static zo_status chain_begin(chain *c, zo_live *l, zo_act *a, part_kind kind, uint32_t cell, zo_error *err)
+{
+    const size_t bytes = parts_row_bytes(l, kind);
+
+    *c = (chain){.l = l, .a = a, .kind = kind, .cell = cell, .per_part = parts_limit(l, kind) / bytes};
+    if (c->per_part == 0)
+        c->per_part = 1;
+    c->waiting = zo_malloc(c->per_part * sizeof *c->waiting);
+    return c->waiting ? ZO_OK : zo_fail_nomem(err);
+}
+
+static zo_status chain_flush(chain *c, zo_error *err)
+{
+    uint32_t slot;
+    zo_status rc;
+
+    if (c->n_waiting == 0)
+        return ZO_OK;
+    if ((rc = draft_put(c->l, c->a, &c->draft, &slot, err)) != ZO_OK)
+        return rc;
+    for (size_t i = 0; i < c->n_waiting; i++)
+        c->l->ledger.entries[c->waiting[i]].part = slot;
+    c->n_waiting = 0;
+    return ZO_OK;
+}
+
+/* The entry is in motion until its part is put. x: the row's numbers; NULL for tags. */
+static zo_status chain_add(chain *c, uint32_t e, const void *x, zo_error *err)
+{
+    const entry *en = &c->l->ledger.entries[e];
+    const size_t bytes = x ? numbers(c->l) * sizeof(int32_t) : 0;
+    zo_status rc;
+
+    if (c->n_waiting == 0 && (rc = draft_begin(c->l, &c->draft, c->kind, c->cell, 0, err)) != ZO_OK)
+        return rc;
+    if ((rc = draft_row(c->l, &c->draft, &en->row, &en->id, x, bytes, err)) != ZO_OK)
+        return rc;
+    c->waiting[c->n_waiting++] = e;
+    return c->n_waiting == c->per_part ? chain_flush(c, err) : ZO_OK;
+}
+
+static void chain_end(chain *c)
+{
+    draft_fini(&c->draft);
+    zo_free(c->waiting);
+}
+
+/* ---- unpacking ---- */
+
+int32_t *rows_unpack(const zo_live *l, const part_text *t, zo_rows *out)
+{
+    const zo_model_config *c = &l->spec.model;
+    const size_t outputs = c->target == ZO_TARGET_REAL ? c->outputs : 0;
+    int32_t *x = zo_malloc(t->n * numbers(l) * sizeof *x), *y = x ? x + t->n * c->inputs : NULL;
+
+    for (size_t i = 0; x && i < t->n; i++) {
+        const uint8_t *from = part_text_row(t, i).x;
+
+        memcpy(x + i * c->inputs, from, c->inputs * sizeof *x);
+        if (outputs)
+            memcpy(y + i * outputs, from + c->inputs * sizeof *x, outputs * sizeof *y);
+    }
+    *out = (zo_rows){.x = x, .y = outputs ? y : NULL, .n = t->n};
+    return x;
+}
+
+/* ---- folding: rows of a cell that need not be kept become sums and tags ---- */
+
+static zo_status fold_rows(zo_live *l, zo_act *a, uint32_t slot, zo_sums *sums, chain *tags, zo_error *err)
+{
+    part_text t;
+    zo_rows rows;
+    int32_t *x;
+    zo_status rc = parts_open(l, a, slot, &t, err);
+
+    if (rc != ZO_OK)
+        return rc;
+    if (!(x = rows_unpack(l, &t, &rows)))
+        rc = zo_fail_nomem(err);
+    else
+        rc = zo_sums_accumulate(l->model, &rows, 1, sums, err);
+    for (size_t i = 0; i < t.n && rc == ZO_OK; i++) {
+        const part_row r = part_text_row(&t, i);
+        const uint32_t e = ledger_in_part(&l->ledger, &r.row, slot);
+
+        if (e == UINT32_MAX) {
+            rc = zo_fail(err, ZO_ESTORE, "", "the model's ledger and its rows differ");
+            break;
+        }
+        l->ledger.entries[e].part = IN_MOTION;
+        rc = chain_add(tags, e, NULL, err);
+    }
+    wipe(x, t.n * numbers(l) * sizeof *x);
+    part_text_fini(&t);
+    return rc == ZO_OK ? parts_drop(l, a, slot, err) : rc;
+}
+
+static zo_status fold_sums(zo_live *l, zo_act *a, uint32_t slot, zo_sums *sums, zo_error *err)
+{
+    part_text t;
+    zo_sums *old = NULL;
+    zo_status rc = parts_open(l, a, slot, &t, err);
+
+    if (rc != ZO_OK)
+        return rc;
+    if ((rc = zo_sums_new(l->model, &old, err)) == ZO_OK &&
+        (rc = zo_sums_read(l->model, t.body, t.body_bytes, old, err)) == ZO_OK)
+        zo_sums_add(sums, old, 1);
+    zo_sums_free(old);
+    part_text_fini(&t);
+    return rc == ZO_OK ? parts_drop(l, a, slot, err) : rc;
+}
+
+static zo_status put_sums(zo_live *l, zo_act *a, uint32_t c, const zo_sums *sums, zo_error *err)
+{
+    const size_t bytes = zo_sums_bytes(l->model);
+    uint8_t *plain = zo_malloc(bytes);
+    part_draft d;
+    uint32_t slot;
+    zo_status rc;
+
+    if (!plain)
+        return zo_fail_nomem(err);
+    zo_sums_write(sums, plain);
+    if ((rc = draft_begin(l, &d, PART_SUMS, c, bytes, err)) == ZO_OK &&
+        (rc = draft_body(&d, plain, bytes, err)) == ZO_OK)
+        rc = draft_put(l, a, &d, &slot, err);
+    else
+        draft_fini(&d);
+    wipe(plain, bytes);
+    return rc;
+}
+
+/* sums holds the new rows, tags has them waiting; what the cell has on disk joins them. */
+static zo_status fold(zo_live *l, zo_act *a, uint32_t c, zo_sums *sums, chain *tags, zo_error *err)
+{
+    const size_t n_parts = l->n_parts; /* those put below are not to be folded */
+    zo_status rc = ZO_OK;
+
+    for (uint32_t i = 0; i < n_parts && rc == ZO_OK; i++) {
+        const live_part *p = &l->parts[i];
+
+        if (!p->used || p->cell != c)
+            continue;
+        if (p->kind == PART_ROWS)
+            rc = fold_rows(l, a, i, sums, tags, err);
+        else if (p->kind == PART_SUMS)
+            rc = fold_sums(l, a, i, sums, err);
+    }
+    if (rc == ZO_OK)
+        rc = chain_flush(tags, err);
+    if (rc == ZO_OK)
+        rc = put_sums(l, a, c, sums, err);
+    l->cells[c].loose = 0;
+    return rc;
+}
+
+/* ---- in ---- */
+
+static zo_status add_entries(zo_live *l, const row_set *r, chain *c, bool with_numbers, zo_error *err)
+{
+    const zo_model_config *cfg = &l->spec.model;
+    const size_t outputs = r->y ? cfg->outputs : 0, n = cfg->inputs + outputs;
+    static const tag none;
+    int32_t *both = NULL;
+    zo_status rc = ZO_OK;
+
+    if (outputs && with_numbers && !(both = zo_malloc(n * sizeof *both)))
+        return zo_fail_nomem(err);
+    for (size_t i = 0; i < r->n && rc == ZO_OK; i++) {
+        const uint32_t e = ledger_put(&l->ledger, &r->row[i], r->id ? &r->id[i] : &none, IN_MOTION);
+        const void *x = r->x + i * cfg->inputs;
+
+        if (both) {
+            memcpy(both, x, cfg->inputs * sizeof *both);
+            memcpy(both + cfg->inputs, r->y + i * outputs, outputs * sizeof *both);
+            x = both;
+        }
+        rc = chain_add(c, e, with_numbers ? x : NULL, err);
+    }
+    wipe(both, n * sizeof *both);
+    return rc;
+}
+
+zo_status rows_add(zo_live *l, zo_act *a, uint32_t g, const tag *task, const row_set *r, zo_error *err)
+{
+    const zo_rows rows = {.x = r->x, .y = r->y, .n = r->n, .cls = r->cls};
+    const size_t d = zo_model_features(l->model);
+    zo_sums *sums = NULL;
+    uint32_t c = 0;
+    chain ch = {0};
+    zo_status rc;
+
+    if ((rc = cells_cell(l, g, task, r->cls, &c, err)) != ZO_OK ||
+        (rc = ledger_reserve(&l->ledger, r->n, err)) != ZO_OK)
+        return rc;
+    const bool folds = l->spec.retention == ZO_RETAIN_GROUPS && (l->cells[c].loose + r->n) * 4 >= d;
+    const bool keeps = cells_keeps_rows(l) && !folds;
+    if (folds && (rc = zo_sums_new(l->model, &sums, err)) != ZO_OK)
+        return rc;
+    if ((rc = zo_model_accumulate(l->model, &rows, 1, sums, err)) == ZO_OK &&
+        (rc = chain_begin(&ch, l, a, keeps ? PART_ROWS : PART_TAGS, c, err)) == ZO_OK &&
+        (rc = add_entries(l, r, &ch, keeps, err)) == ZO_OK)
+        rc = folds ? fold(l, a, c, sums, &ch, err) : chain_flush(&ch, err);
+    if (rc == ZO_OK) {
+        cells_joined(l, c, r->n);
+        l->cells[c].loose += keeps ? r->n : 0;
+        l->uncached += r->n;
+        l->cache_stale = l->cache_stale || folds;
+    }
+    chain_end(&ch);
+    zo_sums_free(sums);
+    return rc;
+}
+
+/* ---- out ---- */
+
+struct of_part {
+    const zo_live *l;
+    uint32_t part;
+    bool picked;
+    const tag *id;
+};
+
+static bool fits(const void *ctx, uint32_t e)
+{
+    const struct of_part *p = ctx;
+    const entry *en = &p->l->ledger.entries[e];
+
+    return en->part == p->part && en->picked == p->picked && memcmp(&en->id, p->id, sizeof en->id) == 0;
+}
+
+/* Splits an opened part: picked rows' numbers to x (compacted in place by rows_unpack's order), the others to the
+ * chain. */
+static zo_status split(zo_live *l, uint32_t slot, const part_text *t, zo_rows *gone, uint32_t *gone_entries,
+                       chain *kept, zo_error *err)
+{
+    const zo_model_config *c = &l->spec.model;
+    const size_t outputs = c->target == ZO_TARGET_REAL ? c->outputs : 0;
+    int32_t *x = (int32_t *)(uintptr_t)gone->x, *y = (int32_t *)(uintptr_t)gone->y;
+    size_t n = 0;
+    zo_status rc = ZO_OK;
+
+    for (size_t i = 0; i < t->n && rc == ZO_OK; i++) {
+        const part_row r = part_text_row(t, i);
+        struct of_part want = {l, slot, true, &r.id};
+        uint32_t e = tagmap_find(&l->ledger.by_row, &r.row, fits, &want);
+
+        if (e != UINT32_MAX) {
+            if (x)
+                memmove(x + n * c->inputs, x + i * c->inputs, c->inputs * sizeof *x);
+            if (y)
+                memmove(y + n * outputs, y + i * outputs, outputs * sizeof *y);
+            gone_entries[n++] = e;
+        } else {
+            want.picked = false;
+            e = tagmap_find(&l->ledger.by_row, &r.row, fits, &want);
+            if (e == UINT32_MAX)
+                return zo_fail(err, ZO_ESTORE, "", "the model's ledger and its rows differ");
+            rc = chain_add(kept, e, r.x, err);
+        }
+        l->ledger.entries[e].part = IN_MOTION;
+    }
+    gone->n = n;
+    return rc;
+}
+
+static zo_status remove_from_part(zo_live *l, zo_act *a, uint32_t slot, zo_error *err)
+{
+    const live_part p = l->parts[slot];
+    part_text t;
+    zo_rows gone = {0};
+    int32_t *x = NULL;
+    uint32_t *entries = NULL;
+    chain kept = {0};
+    zo_status rc = parts_open(l, a, slot, &t, err);
+
+    if (rc != ZO_OK)
+        return rc;
+    if (!(entries = zo_malloc((t.n + 1) * sizeof *entries)) ||
+        (p.kind == PART_ROWS && !(x = rows_unpack(l, &t, &gone))))
+        rc = zo_fail_nomem(err);
+    gone.cls = l->cells[p.cell].cls;
+    if (rc == ZO_OK && (rc = chain_begin(&kept, l, a, p.kind, p.cell, err)) == ZO_OK &&
+        (rc = split(l, slot, &t, &gone, entries, &kept, err)) == ZO_OK && (rc = chain_flush(&kept, err)) == ZO_OK &&
+        (p.kind != PART_ROWS || (rc = zo_model_accumulate(l->model, &gone, -1, NULL, err)) == ZO_OK) &&
+        (rc = parts_drop(l, a, slot, err)) == ZO_OK) {
+        for (size_t i = 0; i < gone.n; i++)
+            ledger_remove(&l->ledger, entries[i]);
+        if (p.kind == PART_ROWS)
+            l->cells[p.cell].loose -= gone.n;
+        rc = cells_left(l, a, p.cell, gone.n, err);
+    }
+    chain_end(&kept);
+    wipe(x, t.n * numbers(l) * sizeof *x);
+    zo_free(entries);
+    part_text_fini(&t);
+    return rc;
+}
+
+static int by_slot(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+zo_status rows_remove_picked(zo_live *l, zo_act *a, const uint32_t *entries, size_t n, zo_error *err)
+{
+    uint32_t *slots = zo_malloc((n + 1) * sizeof *slots);
+    zo_status rc = ZO_OK;
+
+    if (!slots)
+        return zo_fail_nomem(err);
+    l->cache_stale = true;
+    for (size_t i = 0; i < n; i++) {
+        l->ledger.entries[entries[i]].picked = true;
+        slots[i] = l->ledger.entries[entries[i]].part;
+    }
+    if (n)
+        qsort(slots, n, sizeof *slots, by_slot);
+    for (size_t i = 0; i < n && rc == ZO_OK; i++)
+        if (i == 0 || slots[i] != slots[i - 1])
+            rc = remove_from_part(l, a, slots[i], err);
+    zo_free(slots);
+    return rc;
+}
+
+static zo_status remove_part(zo_live *l, zo_act *a, uint32_t slot, uint64_t *rows_io, zo_error *err)
+{
+    const live_part p = l->parts[slot];
+    const uint32_t cls = l->cells[p.cell].cls;
+    part_text t;
+    zo_rows rows;
+    int32_t *x = NULL;
+    zo_sums *sums = NULL;
+    zo_status rc = parts_open(l, a, slot, &t, err);
+
+    if (rc != ZO_OK)
+        return rc;
+    switch (p.kind) {
+    case PART_ROWS:
+        if (!(x = rows_unpack(l, &t, &rows))) {
+            rc = zo_fail_nomem(err);
+            break;
+        }
+        rows.cls = cls;
+        rc = zo_model_accumulate(l->model, &rows, -1, NULL, err);
+        *rows_io += t.n;
+        break;
+    case PART_SUMS:
+        if ((rc = zo_sums_new(l->model, &sums, err)) == ZO_OK &&
+            (rc = zo_sums_read(l->model, t.body, t.body_bytes, sums, err)) == ZO_OK) {
+            rc = zo_model_add_sums(l->model, cls, sums, -1, err);
+            *rows_io += zo_sums_rows(sums);
+        }
+        break;
+    case PART_TAGS:
+    case PART_STATE:
+        break;
+    }
+    for (size_t i = 0; (p.kind == PART_ROWS || p.kind == PART_TAGS) && i < t.n && rc == ZO_OK; i++) {
+        const part_row r = part_text_row(&t, i);
+        const uint32_t e = ledger_in_part(&l->ledger, &r.row, slot);
+
+        if (e == UINT32_MAX)
+            rc = zo_fail(err, ZO_ESTORE, "", "the model's ledger and its rows differ");
+        else
+            ledger_remove(&l->ledger, e);
+    }
+    zo_sums_free(sums);
+    wipe(x, t.n * numbers(l) * sizeof *x);
+    part_text_fini(&t);
+    return rc == ZO_OK ? parts_drop(l, a, slot, err) : rc;
+}
+
+zo_status rows_remove_cell(zo_live *l, zo_act *a, uint32_t c, uint64_t *rows_io, zo_error *err)
+{
+    uint64_t rows = 0;
+    zo_status rc = ZO_OK;
+
+    l->cache_stale = true;
+    for (uint32_t i = 0; i < l->n_parts && rc == ZO_OK; i++)
+        if (l->parts[i].used && l->parts[i].kind != PART_STATE && l->parts[i].cell == c)
+            rc = remove_part(l, a, i, &rows, err);
+    if (rc != ZO_OK)
+        return rc;
+    l->cells[c].loose = 0;
+    *rows_io += rows;
+    return rows ? cells_left(l, a, c, rows, err) : ZO_OK;
+}
