@@ -23,6 +23,12 @@ void intern_fini(struct intern *in)
     *in = (struct intern){0};
 }
 
+void intern_wipe(struct intern *in)
+{
+    for (struct intern_chunk *c = in->chunks; c; c = c->next)
+        memset(c->bytes, 0, c->used);
+}
+
 static uint64_t hash_of(const char *p, size_t n)
 {
     uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a, then spread */

@@ -19,6 +19,7 @@ struct intern {
     size_t bytes;
 };
 void intern_fini(struct intern *in);
+void intern_wipe(struct intern *in); /* overwrite all bytes, before intern_fini */
 /* Room for count new strings of bytes in all: that many intern_add calls can't fail. */
 ZO_NODISCARD bool intern_reserve(struct intern *in, size_t count, size_t bytes);
 uint32_t intern_add(struct intern *in, const char *p, size_t n);    /* number of the string, >= 1 */

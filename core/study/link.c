@@ -137,6 +137,11 @@ static bool is_seen(const zo_study *s, const double *v)
     return s->duplicates == ZO_DUPLICATES_AVOID && seen_has(&s->seen, zo_space_hash(s->space, v));
 }
 
+bool is_x0(const zo_study *s, const double *v)
+{
+    return s->x0 && memcmp(v, s->x0, s->n * sizeof *v) == 0;
+}
+
 static bool all_levels(const zo_study *s)
 {
     for (size_t i = 0; i < s->n; i++)
@@ -252,33 +257,35 @@ static const zo_outcome outcome_of[ZO_TRIAL_STATE_COUNT] = {
     [ZO_TRIAL_ABANDONED] = ZO_TOLD_ABANDONED,
 };
 
-/* A new life for the solver: init, then every finished trial as an outside point, in number order. What runs now is
- * unknown to it and will be told as an outside point too. Of a directional study it is told the abandoned steps as well: x has
- * moved by them. The old life goes on if memory runs out. */
-zo_status solver_rebase(zo_study *s, zo_error *err)
+/* init, then every finished trial as an outside point, in number order; but not those that are about to be forgotten.
+ * Of a directional study it is told the abandoned steps as well: x has moved by them. */
+zo_status solver_relive(zo_study *s, zo_solver_run **out, zo_error *err)
 {
     zo_solver_run *run = NULL;
     zo_status rc = solver_start(s, &run, err);
 
-    for (uint64_t number = 0; number < s->t.next && rc == ZO_OK; number++) {
-        const struct row r = table_row(&s->t, number);
-        if (!r.g) {
-            if (number % ZO_SEGMENT_TRIALS == 0 &&
-                (number / ZO_SEGMENT_TRIALS >= s->t.n_segs || !s->t.segs[number / ZO_SEGMENT_TRIALS].cap))
-                number += ZO_SEGMENT_TRIALS - 1;
-            continue;
-        }
+    for (uint64_t number = 0; rc == ZO_OK; number++) {
+        const struct row r = table_next(&s->t, &number);
+        if (!r.g)
+            break;
         const zo_trial_state state = r.g->state[r.i];
-        if (state == ZO_TRIAL_QUEUED || state == ZO_TRIAL_RUNNING || (state == ZO_TRIAL_ABANDONED && !is_directional(s)))
+        if (state == ZO_TRIAL_QUEUED || state == ZO_TRIAL_RUNNING || state == ZO_TRIAL_FORGOTTEN ||
+            (state == ZO_TRIAL_ABANDONED && !is_directional(s)) || r.g->flags[r.i] & FLAG_BATCH)
             continue;
         rc = tell_row(s, run, r, number, outcome_of[state], NULL, false, err);
         if (rc != ZO_ENOMEM)
             rc = ZO_OK;
     }
-    if (rc != ZO_OK) {
+    if (rc != ZO_OK)
         zo_solver_run_free(run);
-        return rc;
-    }
+    else
+        *out = run;
+    return rc;
+}
+
+/* What runs now is unknown to the new life and will be told as an outside point too. */
+void solver_replace(zo_study *s, zo_solver_run *run)
+{
     zo_solver_run_free(s->run);
     s->run = run;
     for (uint32_t i = 0; i < s->pending.n; i++)
@@ -287,5 +294,15 @@ zo_status solver_rebase(zo_study *s, zo_error *err)
         if (s->owed[k].pending)
             pending_free(&s->pending, s->owed[k].pending - 1);
     s->n_owed = 0;
-    return ZO_OK;
+}
+
+/* The old life goes on if memory runs out. */
+zo_status solver_rebase(zo_study *s, zo_error *err)
+{
+    zo_solver_run *run;
+    const zo_status rc = solver_relive(s, &run, err);
+
+    if (rc == ZO_OK)
+        solver_replace(s, run);
+    return rc;
 }

@@ -44,6 +44,11 @@ zo_budget zo_study_budget(const zo_study *s)
     return s->budget;
 }
 
+uint64_t zo_study_forgotten_seq(const zo_study *s)
+{
+    return s->forgotten_seq;
+}
+
 uint64_t zo_study_seq(const zo_study *s)
 {
     return s->seq;

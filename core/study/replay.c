@@ -54,7 +54,7 @@ static zo_status asked_anew(zo_study *s, const struct rec *rec, zo_error *err)
     struct provenance why;
     zo_status rc;
 
-    if (!r->v || r->number != s->t.next || !point_fits(s, r->v, r->number))
+    if (!r->v || r->number != s->t.next || (!rec->scrubbed && !point_fits(s, r->v, r->number)))
         return damaged(rec, err);
     if (!s->as_data) {
         if ((rc = solver_propose(s, s->v, &what, &why, err)) != ZO_OK)
@@ -102,6 +102,8 @@ static zo_status reported_replay(zo_study *s, const struct rec *rec, zo_error *e
     const struct rec_reported *r = &rec->u.reported;
     bool repeat, stop;
 
+    if (rec->scrubbed) /* it was there; that is all */
+        return released_check(s, r->number, NULL) == ZO_OK ? ZO_OK : damaged(rec, err);
     if (reported_check(s, r, &repeat, &stop, NULL) != ZO_OK || repeat)
         return damaged(rec, err);
     if (!reported_reserve(s, r))
@@ -138,7 +140,7 @@ static zo_status queued_replay(zo_study *s, const struct rec *rec, zo_error *err
     const struct rec_queued *r = &rec->u.queued;
     struct rare *rare;
 
-    if (r->number != s->t.next || queued_check(s, r->v, NULL) != ZO_OK)
+    if (r->number != s->t.next || (rec->scrubbed ? is_directional(s) : queued_check(s, r->v, NULL) != ZO_OK))
         return damaged(rec, err);
     if (!queued_reserve(s, r->number, 1, r->metadata.p != NULL, &rare, r->metadata))
         return zo_fail_nomem(err);
@@ -194,6 +196,8 @@ static zo_status rebased_replay(zo_study *s, const struct rec *rec, zo_error *er
 
     if (s->as_data && rec->seq < s->data_until)
         return ZO_OK;
+    if (s->n_scrubbed)
+        return damaged(rec, err);
     if (r->version != s->def->version)
         return zo_fail(err, ZO_ECONFLICT, "", "solver %s is version %u now, %llu when the study was rebased",
                        s->def->name, s->def->version, (unsigned long long)r->version);
@@ -204,8 +208,63 @@ static zo_status rebased_replay(zo_study *s, const struct rec *rec, zo_error *er
     return ZO_OK;
 }
 
+static zo_status forgotten_replay(zo_study *s, const struct rec *rec, zo_error *err)
+{
+    const struct rec_forgotten *r = &rec->u.forgotten;
+    const bool new_life = !s->as_data || rec->seq >= s->data_until;
+    uint64_t *numbers;
+    zo_status rc = ZO_OK;
+
+    if (is_directional(s))
+        return damaged(rec, err);
+    if (new_life && r->version != s->def->version)
+        return zo_fail(err, ZO_ECONFLICT, "", "solver %s is version %u now, %llu when trials were forgotten",
+                       s->def->name, s->def->version, (unsigned long long)r->version);
+    if (!(numbers = zo_malloc(r->n * sizeof *numbers)))
+        return zo_fail_nomem(err);
+    forgotten_numbers(r, numbers);
+    uint64_t n_scrubbed = s->n_scrubbed;
+    for (size_t i = 0; i < r->n && rc == ZO_OK; i++) {
+        if (forget_check(s, numbers[i], NULL) != ZO_OK) {
+            rc = damaged(rec, err);
+            break;
+        }
+        const struct row row = table_row(&s->t, numbers[i]);
+        n_scrubbed -= row.g->flags[row.i] & FLAG_SCRUBBED ? 1 : 0;
+    }
+    if (rc == ZO_OK && new_life && n_scrubbed > 0) /* events of trials that nobody forgot */
+        rc = damaged(rec, err);
+    if (rc == ZO_OK)
+        rc = forget_apply(s, numbers, r->n, new_life, err);
+    if (rc == ZO_OK) {
+        s->forgotten_seq = rec->seq;
+        s->as_data = s->as_data && !new_life;
+        if (new_life)
+            stopping_rebase(s);
+    }
+    zo_free(numbers);
+    return rc;
+}
+
+/* Of a trial with a scrubbed event nothing may be believed: by the end of the data it must have been forgotten. */
+static void scrubbed_mark(zo_study *s, const struct rec *rec)
+{
+    const uint64_t number = rec->kind == ZO_EVENT_ASKED      ? rec->u.asked.number
+                            : rec->kind == ZO_EVENT_TOLD     ? rec->u.told.number
+                            : rec->kind == ZO_EVENT_REPORTED ? rec->u.reported.number
+                                                             : rec->u.queued.number;
+    const struct row r = table_row(&s->t, number);
+
+    s->n_scrubbed += r.g->flags[r.i] & FLAG_SCRUBBED ? 0 : 1;
+    r.g->flags[r.i] |= FLAG_SCRUBBED;
+}
+
 static zo_status record_replay(zo_study *s, const struct rec *rec, zo_error *err)
 {
+    if (rec->scrubbed && !s->as_data)
+        return zo_fail(err, ZO_ECONFLICT, "",
+                       "event %llu is of a trial that was forgotten: the log is data up to there",
+                       (unsigned long long)rec->seq);
     switch (rec->kind) {
     case ZO_EVENT_CREATED:
         return created_replay(s, rec, err);
@@ -230,7 +289,7 @@ static zo_status record_replay(zo_study *s, const struct rec *rec, zo_error *err
     case ZO_EVENT_REBASED:
         return rebased_replay(s, rec, err);
     case ZO_EVENT_FORGOTTEN:
-        break;
+        return forgotten_replay(s, rec, err);
     }
     return damaged(rec, err);
 }
@@ -254,6 +313,8 @@ zo_status zo_study_replay(zo_study *s, const zo_event *e, zo_error *err)
         (rc = record_replay(s, &rec, err)) != ZO_OK)
         return rc;
     s->seq = e->seq;
+    if (rec.scrubbed)
+        scrubbed_mark(s, &rec);
     (void)solver_pay(s, NULL); /* what stays owed is paid with the next event */
     stopping_paid(s);
     return ZO_OK;
@@ -266,6 +327,8 @@ zo_status zo_study_rebase(zo_study *s, const char *reason, uint64_t arith_tag, z
                       .u.rebased = {.reason = str_of(reason), .version = s->def->version, .tag = arith_tag}};
     zo_status rc;
 
+    if (s->n_scrubbed)
+        return zo_fail(err, ZO_EMALFORMED, "", "the log lacks events of trials that were not forgotten");
     if (!events_reserve(ev, 1, record_bytes(s, &rec)))
         return zo_fail_nomem(err);
     if ((rc = solver_rebase(s, err)) != ZO_OK)

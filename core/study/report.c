@@ -99,8 +99,11 @@ bool reported_reserve(zo_study *s, const struct rec_reported *r)
     if (!table_reserve_rare(&s->t, r->number))
         return false;
     struct rare **rare = &row.g->rare[row.i];
-    if (!*rare && !(*rare = rare_new()))
-        return false;
+    if (!*rare) {
+        if (!(*rare = rare_new()))
+            return false;
+        s->t.bytes += sizeof **rare;
+    }
     return reports_grow(&s->t, *rare) &&
            (!s->rule || s->rule->reserve_report(s->rule_self, *rare, r->step, rule_value(s, r->values)));
 }

@@ -5,7 +5,7 @@
  *
  * A closed segment's part holds the rows that are not amended; the head holds those. Amended rows stay so, so a part
  * saved long ago fits every later head: where both have a row, the head's is the newer. Strings are only ever added, so
- * numbers of strings in old parts stay right.
+ * numbers of strings in old parts stay right. Only where trials are forgotten all parts are void.
  *
  * Loading trusts nothing but the spec: a damaged part is refused (ZO_EINVAL), and the study, which can then only be
  * freed, is rebuilt from its log. */
@@ -151,6 +151,8 @@ static zo_status head_words_save(const zo_study *s, uint64_t arith_tag, zo_bundl
     w[HEAD_PAUSED_SINCE] = word_of(s->paused_since_ms);
     w[HEAD_BUDGET] = s->budget.trials;
     w[HEAD_HAS_TARGET] = s->budget.has_target;
+    w[HEAD_ASKED_SOLVER] = s->asked_solver;
+    w[HEAD_FORGOTTEN] = s->forgotten_seq;
     if ((rc = ring_save(s, &s->retry, (size_t)w[HEAD_RETRY], "retry", out, err)) != ZO_OK)
         return rc;
     return ring_save(s, &s->queue, (size_t)w[HEAD_QUEUE], "queue", out, err);
@@ -289,8 +291,9 @@ zo_status zo_study_save_segment(const zo_study *s, size_t i, zo_bundle *out, zo_
         return zo_fail(err, ZO_EINVAL, "", "segment %zu is not closed", i);
     if (!(numbers = zo_malloc(ZO_SEGMENT_TRIALS * sizeof *numbers)))
         return zo_fail_nomem(err);
-    if ((rc = array_put(out, "segment", ZO_U64, 1, &index, err)) == ZO_OK) {
-        *index = i;
+    if ((rc = array_put(out, "segment", ZO_U64, SEGMENT_WORDS, &index, err)) == ZO_OK) {
+        index[SEGMENT_INDEX] = i;
+        index[SEGMENT_FORGOTTEN] = s->forgotten_seq;
         rc = rows_save(s, numbers, segment_rows(&s->t, i, false, numbers), out, err);
     }
     zo_free(numbers);

@@ -4,7 +4,7 @@
 
 #include "study/study_private.h"
 
-enum { SNAPSHOT_LAYOUT = 2 };
+enum { SNAPSHOT_LAYOUT = 3 };
 #define MAX_MS (UINT64_C(1) << 53) /* sums of a few can't overflow */
 enum {
     HEAD_LAYOUT,
@@ -32,8 +32,15 @@ enum {
     HEAD_PAUSED_SINCE,
     HEAD_BUDGET,
     HEAD_HAS_TARGET,
+    HEAD_ASKED_SOLVER,
+    HEAD_FORGOTTEN,
     HEAD_WORDS
 };
+enum {
+    SEGMENT_INDEX,
+    SEGMENT_FORGOTTEN,
+    SEGMENT_WORDS
+}; /* a segment from before trials were forgotten fits no later head */
 enum { PENDING_NUMBER, PENDING_LEASE, PENDING_EXPIRIES, PENDING_OWN, PENDING_WORDS };
 
 /* A snapshot half-way in: the head is applied, segments come one after the other. */

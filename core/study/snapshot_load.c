@@ -34,9 +34,9 @@ static zo_status head_words_load(zo_study *s, const uint64_t *w, const double *b
     if (w[HEAD_CLOSED] > SIZE_MAX / ZO_SEGMENT_TRIALS || w[HEAD_CLOSED] * ZO_SEGMENT_TRIALS > w[HEAD_NEXT] ||
         w[HEAD_NEXT] > INT64_MAX || w[HEAD_SEQ] > INT64_MAX ||
         w[HEAD_NEXT] / ((uint64_t)MAX_NUMBER_GAP + 1) > w[HEAD_SEQ] || /* an event makes a trial, and a gap below it */
-        w[HEAD_PAUSED] > 1 || w[HEAD_WAITING] > 1 || w[HEAD_HAS_TARGET] > 1 || w[HEAD_ENDED] >= END_REASON_COUNT ||
-        w[HEAD_FIRST_ASK] > MAX_MS || w[HEAD_PAUSED_MS] > MAX_MS || w[HEAD_PAUSED_SINCE] > MAX_MS ||
-        budget_check(&b, s->n_objectives, NULL) != ZO_OK)
+        w[HEAD_PAUSED] > 1 || w[HEAD_WAITING] > 1 || w[HEAD_HAS_TARGET] > 1 || w[HEAD_ASKED_SOLVER] > 1 ||
+        w[HEAD_FORGOTTEN] > w[HEAD_SEQ] || w[HEAD_ENDED] >= END_REASON_COUNT || w[HEAD_FIRST_ASK] > MAX_MS ||
+        w[HEAD_PAUSED_MS] > MAX_MS || w[HEAD_PAUSED_SINCE] > MAX_MS || budget_check(&b, s->n_objectives, NULL) != ZO_OK)
         return snapshot_damaged(err, "a counter is out of range");
     s->budget = b;
     s->seq = w[HEAD_SEQ];
@@ -47,6 +47,8 @@ static zo_status head_words_load(zo_study *s, const uint64_t *w, const double *b
     s->paused = w[HEAD_PAUSED];
     s->ended = (enum end_reason)w[HEAD_ENDED];
     s->waiting = w[HEAD_WAITING];
+    s->asked_solver = w[HEAD_ASKED_SOLVER];
+    s->forgotten_seq = w[HEAD_FORGOTTEN];
     s->first_ask_ms = (int64_t)w[HEAD_FIRST_ASK];
     s->paused_ms = (int64_t)w[HEAD_PAUSED_MS];
     s->paused_since_ms = (int64_t)w[HEAD_PAUSED_SINCE];
@@ -269,9 +271,11 @@ zo_status zo_study_load_segment(zo_study *s, size_t i, const zo_bundle *segment,
 
     if (!s->loading || i != s->loading->n_loaded || i >= s->loading->n_segments)
         return zo_fail(err, ZO_ECONFLICT, "", "segment %zu is not the next to load", i);
-    if ((rc = array_get(segment, "segment", ZO_U64, 1, &index, err)) != ZO_OK)
+    if ((rc = array_get(segment, "segment", ZO_U64, SEGMENT_WORDS, &index, err)) != ZO_OK)
         return rc;
-    if (*index != i)
+    if (index[SEGMENT_FORGOTTEN] != s->forgotten_seq)
+        return snapshot_damaged(err, "a segment from before trials were forgotten");
+    if (index[SEGMENT_INDEX] != i)
         return snapshot_damaged(err, "a segment of another number");
     if ((rc = rows_load(s, segment, first, first + ZO_SEGMENT_TRIALS, false, err)) == ZO_OK)
         s->loading->n_loaded++;

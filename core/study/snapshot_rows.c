@@ -260,6 +260,22 @@ static bool values_fit(const zo_study *s, struct row r)
     return (state == ZO_TRIAL_COMPLETE && constraint_violation(s, values) <= 0) == !!(flags & FLAG_FEASIBLE);
 }
 
+/* Nothing is left of a forgotten trial, but whether it counts against the budget. */
+static bool tombstone_fits(const zo_study *s, struct row r)
+{
+    const struct segment *g = r.g;
+    const double *v = row_v(&s->t, r), *values = row_values(&s->t, r);
+
+    for (size_t i = 0; i < s->n; i++)
+        if (v[i] != 0)
+            return false;
+    for (size_t j = 0; j < s->n_values; j++)
+        if (!isnan(values[j]))
+            return false;
+    return !is_directional(s) && g->attempt[r.i] <= 1 && !g->flags[r.i] && !g->worker[r.i] && !g->provenance[r.i] &&
+           !g->created[r.i] && !g->finished[r.i];
+}
+
 static bool row_fits(const zo_study *s, struct row r, uint64_t number, bool in_head)
 {
     const struct segment *g = r.g;
@@ -269,6 +285,8 @@ static bool row_fits(const zo_study *s, struct row r, uint64_t number, bool in_h
     if (state >= ZO_TRIAL_STATE_COUNT || g->origin[r.i] > ZO_ORIGIN_IMPORT || flags & ~(unsigned)SAVED_FLAGS ||
         attempt > MAX_ATTEMPT)
         return false;
+    if (state == ZO_TRIAL_FORGOTTEN)
+        return tombstone_fits(s, r);
     if (g->worker[r.i] > s->strings.n || g->provenance[r.i] > s->strings.n ||
         (g->provenance[r.i] && !s->loading->is_provenance[g->provenance[r.i]]))
         return false;
@@ -291,10 +309,8 @@ static zo_status row_arrives(zo_study *s, uint64_t number, bool in_head, zo_erro
     row_count(s, r);
     if (in_head)
         trial_touch(r, s, number);
-    if (g->origin[r.i] == ZO_ORIGIN_SOLVER)
-        s->asked_solver = true;
     if (s->duplicates == ZO_DUPLICATES_AVOID && g->state[r.i] != ZO_TRIAL_ABANDONED &&
-        !(g->flags[r.i] & FLAG_WITHDRAWN)) {
+        g->state[r.i] != ZO_TRIAL_FORGOTTEN && !(g->flags[r.i] & FLAG_WITHDRAWN)) {
         if (!seen_reserve(&s->seen, 1))
             return zo_fail_nomem(err);
         seen_add(&s->seen, zo_space_hash(s->space, row_v(&s->t, r)));
@@ -483,7 +499,7 @@ static zo_status rare_load_one(zo_study *s, struct rare_arrays *a, const uint64_
     struct rare_totals t = {0};
     char *const text = a->text;
 
-    if (!rare_fits(s, a, words))
+    if (!rare_fits(s, a, words) || r.g->state[r.i] == ZO_TRIAL_FORGOTTEN)
         return snapshot_damaged(err, "what a trial has beside its values is out of range");
     if (in_head || !(r.g->flags[r.i] & FLAG_AMENDED)) {
         if (!table_reserve_rare(&s->t, number) || !(r.g->rare[r.i] = rare_new()))

@@ -121,14 +121,29 @@ void stopping_rebase(zo_study *s)
     stopping_paid(s);
 }
 
-void stopping_reset(zo_study *s)
+void stopping_restart(zo_study *s)
 {
     struct stopping *p = &s->stopping;
 
     p->n = p->n_record = p->n_windows = 0;
     p->gain = 0;
     p->mark = s->best != UINT64_MAX ? s->best_f : INFINITY;
+}
+
+void stopping_reset(zo_study *s)
+{
+    s->stopping.base = s->t.next;
+    stopping_restart(s);
     stopping_rebase(s);
+}
+
+void stopping_clear(zo_study *s)
+{
+    s->stopping.runs_record = 0;
+    s->stopping.is_new = false;
+    s->stopping.mark = INFINITY;
+    s->stopping.n = s->stopping.n_record = s->stopping.n_windows = 0;
+    s->stopping.gain = 0;
 }
 
 /* ---- verdicts ---- */
@@ -288,7 +303,7 @@ enum end_reason end_without_value(const zo_study *s)
 
 /* ---- snapshots ---- */
 
-enum { STOP_N, STOP_RECORD, STOP_RUNS, STOP_WINDOWS, STOP_MARK, STOP_GAIN, STOP_WORDS };
+enum { STOP_N, STOP_RECORD, STOP_RUNS, STOP_WINDOWS, STOP_BASE, STOP_MARK, STOP_GAIN, STOP_WORDS };
 
 size_t stopping_words(void)
 {
@@ -301,13 +316,14 @@ void stopping_save(const struct stopping *p, double *w)
     w[STOP_RECORD] = (double)p->n_record;
     w[STOP_RUNS] = (double)p->runs_record;
     w[STOP_WINDOWS] = (double)p->n_windows;
+    w[STOP_BASE] = (double)p->base;
     w[STOP_MARK] = p->mark;
     w[STOP_GAIN] = p->gain;
 }
 
 bool stopping_load(struct stopping *p, const double *w)
 {
-    for (size_t i = 0; i <= STOP_WINDOWS; i++)
+    for (size_t i = 0; i <= STOP_BASE; i++)
         if (!(w[i] >= 0 && w[i] <= 0x1p53 && w[i] == floor(w[i])))
             return false;
     if (w[STOP_RECORD] > w[STOP_N] || isnan(w[STOP_MARK]) || w[STOP_MARK] == -INFINITY ||
@@ -317,6 +333,7 @@ bool stopping_load(struct stopping *p, const double *w)
     p->n_record = (uint64_t)w[STOP_RECORD];
     p->runs_record = (uint64_t)w[STOP_RUNS];
     p->n_windows = (uint64_t)w[STOP_WINDOWS];
+    p->base = (uint64_t)w[STOP_BASE];
     p->mark = w[STOP_MARK];
     p->gain = w[STOP_GAIN];
     return true;

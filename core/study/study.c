@@ -134,6 +134,7 @@ static zo_status stop_rule_init(zo_study *s, const zo_study_spec *spec, zo_error
         return zo_fail(err, ZO_EINVAL, "/early_stopping/rule",
                        "early stopping judges reports: it needs \"oracle\": \"steps\"");
     rule->init(s->rule_self, opts);
+    s->rule_opts = opts;
     s->rule = rule;
     return ZO_OK;
 }

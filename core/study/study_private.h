@@ -40,13 +40,14 @@ struct rare {
 };
 
 enum {
-    FLAG_EXPIRED = 1,      /* its lease ran out and it was not handed out again since: a late tell is welcome */
+    FLAG_EXPIRED = 1, /* its lease ran out and it was not handed out again since: a late tell is welcome */
     FLAG_WITHDRAWN = 2,
     FLAG_FEASIBLE = 4,     /* complete, and all constraints hold */
     FLAG_VALUES = 8,       /* all objectives and constraints have a value */
     FLAG_FROM_REPORT = 16, /* stopped: its value is its last report */
     FLAG_AMENDED = 32,     /* in a closed segment, and open or changed since it was closed: heads carry this row */
-    FLAG_BATCH = 64,       /* named by an earlier item of the tell being checked */
+    FLAG_BATCH = 64,       /* named by an earlier item of the tell being checked, or to be forgotten */
+    FLAG_SCRUBBED = 128,   /* replay: an event of it was scrubbed, so it will be forgotten */
 };
 enum { STATE_ABSENT = 0xff };
 enum { MAX_NUMBER_GAP = 10000000 }; /* that an import may leave below its number */
@@ -144,6 +145,7 @@ struct rec_told {
     uint64_t number;
     zo_trial_state state;
     bool brought, from_report, imported;
+    bool scrubbed;                   /* v is zeros, and of all else there is nothing */
     zo_origin origin;                /* brought */
     const double *v;                 /* brought */
     const double *values;            /* [n_values] or NULL; NaN: absent */
@@ -165,9 +167,17 @@ struct rec_ended {
     struct str why;                  /* a sentence for people */
 };
 struct rec_rebased { struct str reason; uint64_t version, tag; };
+struct rec_forgotten {
+    uint64_t request, version;
+    size_t n;
+    const uint64_t *numbers; /* ascending; NULL in a decoded record, which has them packed */
+    const uint8_t *packed;
+    size_t packed_bytes;
+};
 struct rec_created { uint64_t seed, n, n_values, version; struct str solver; };
 struct rec {
     zo_event_kind kind;
+    bool scrubbed; /* ASKED, TOLD, REPORTED, QUEUED: only number and state are left */
     uint64_t seq;
     int64_t at_ms;
     union {
@@ -181,6 +191,7 @@ struct rec {
         struct rec_patched patched;
         struct rec_ended ended;
         struct rec_rebased rebased;
+        struct rec_forgotten forgotten;
     } u;
 };
 /* Where a decoder puts vectors; NULL buffers: only checked. */
@@ -196,6 +207,7 @@ struct stopping {
     uint64_t limit, window, runs_limit;  /* from the spec or by default */
     double below, within;                /* below 0: relative to the best value */
     uint64_t n, n_record;                /* trials that count; n when the best value last improved */
+    uint64_t base;                       /* trials from this number on count: a patch began the counts anew there */
     uint64_t runs_record;                /* runs that the solver had begun then */
     uint64_t n_windows;                  /* whose gain is known */
     double mark, gain;                   /* best value at the end of the last window, INFINITY: none; expected gain of the next */
@@ -235,12 +247,15 @@ struct zo_study {
     uint64_t seq;
     bool as_data;                    /* R3: records are applied without the solver */
     uint64_t data_until;
+    uint64_t forgotten_seq; /* of the last FORGOTTEN, 0: none */
+    uint64_t n_scrubbed;    /* rows with FLAG_SCRUBBED */
     /* state */
     struct table t;
     struct intern strings;
     zo_counts counts;
     zo_budget budget;
-    bool paused, asked_solver, waiting; /* asked_solver: a trial of origin solver exists (x0 is the first); waiting: last ask found WAIT */
+    bool paused, asked_solver,
+        waiting; /* asked_solver: x0, which would be the first, has had its turn; waiting: last ask found WAIT */
     enum end_reason ended;
     uint32_t ended_why;              /* interned, 0: none */
     struct ring retry, queue;
@@ -252,6 +267,7 @@ struct zo_study {
     double best_f, least_violation;
     struct seen seen;
     const struct stop_rule *rule;
+    const void *rule_opts;
     void *rule_self;
     struct stopping stopping;
     /* seconds: wall times of events rebuild what the monotonic anchor counts while we run */
@@ -272,6 +288,7 @@ zo_status study_new_with(const zo_study_spec *spec, const zo_solver *def, zo_now
 ZO_NODISCARD bool events_reserve(zo_events *e, size_t n, size_t bytes);
 size_t record_bytes(const zo_study *s, const struct rec *r);          /* upper bound */
 void event_append(zo_events *e, const zo_study *s, const struct rec *r);
+void forgotten_numbers(const struct rec_forgotten *r, uint64_t *out); /* of a decoded record, [n] */
 zo_status event_decode(const zo_event *e, const struct event_shape *shape, struct rec *out, zo_error *err);
 static inline struct str str_of(const char *p)
 {
@@ -290,6 +307,8 @@ static inline double row_predicted(struct row r)
     return r.g->predicted ? r.g->predicted[r.i] : NAN;
 }
 struct row table_row(const struct table *t, uint64_t number);          /* .g NULL: no such trial */
+/* The first row at or after *number, which moves to it; .g NULL: none. */
+struct row table_next(const struct table *t, uint64_t *number);
 ZO_NODISCARD struct rare *rare_new(void);
 void rare_free(struct rare *r);
 static inline struct rare *row_rare(struct row r)
@@ -306,6 +325,8 @@ static inline double *row_values(const struct table *t, struct row r)
 }
 /* Make the reserved row of number exist (it must not yet), queued or running or ended, and count it. */
 struct row trial_add(zo_study *s, uint64_t number, zo_trial_state state, zo_origin origin, const double *v, int64_t at_ms);
+void trial_forget(zo_study *s, struct row r); /* a trial that ended or was withdrawn becomes a tombstone */
+void predictions_drop(struct table *t);       /* of all trials */
 void row_count(zo_study *s, struct row r);                              /* a loaded row enters the counters */
 /* Move an existing trial, keeping all counters. */
 void trial_move(zo_study *s, struct row r, zo_trial_state to);
@@ -350,6 +371,9 @@ struct provenance { const char *core, *why; double predicted /* in the client's 
 /* Candidate for the next number into v; the memo into pending_peek's place. EXHAUSTED_ASKED: the solver's proposal had nowhere to
  * go; it is owed an abandoned tell (reserved by ends_reserve). CONVERGED, STALLED, INFEASIBLE: why->why is the solver's reason. */
 zo_status solver_propose(zo_study *s, double *v, enum proposal *out, struct provenance *why, zo_error *err);
+/* A new life that has heard of every finished trial, and its taking the place of the old one. */
+zo_status solver_relive(zo_study *s, zo_solver_run **out, zo_error *err);
+void solver_replace(zo_study *s, zo_solver_run *run);
 zo_status solver_rebase(zo_study *s, zo_error *err);
 
 /* steps.c: what is different in a directional study */
@@ -424,12 +448,19 @@ static inline uint64_t next_seq(zo_study *s)
     return ++s->seq;
 }
 
+/* forget.c. numbers ascend; each can be forgotten. new_life: the solver begins one, else it will later. */
+zo_status forget_check(const zo_study *s, uint64_t number, zo_error *err);
+zo_status forget_apply(zo_study *s, const uint64_t *numbers, size_t n, bool new_life, zo_error *err);
+bool is_x0(const zo_study *s, const double *v); /* link.c */
+
 /* stopping.c. tell: a result was applied, and the best value is up to date; paid: the solver has heard of it too. */
 zo_status stopping_init(zo_study *s, const zo_study_spec *spec, zo_error *err);
 void stopping_tell(zo_study *s, bool counts, bool improved);
 void stopping_paid(zo_study *s);
 void stopping_rebase(zo_study *s);
 void stopping_reset(zo_study *s);
+void stopping_clear(zo_study *s);   /* before trials are counted again, in number order */
+void stopping_restart(zo_study *s); /* counts begin here; the best value stays */
 bool stopping_end(const zo_study *s, char *why, size_t bytes);          /* does a rule that is on fire? */
 size_t stopping_words(void);
 void stopping_save(const struct stopping *p, double *words);

@@ -100,7 +100,6 @@ static zo_status gradients_check(const zo_study *s, const struct rec_told *r, zo
 static zo_status brought_check(zo_study *s, const struct rec_told *r, zo_error *err)
 {
     const uint64_t next = s->t.next;
-    zo_status rc;
 
     if (r->number > next + MAX_NUMBER_GAP)
         return zo_fail(err, ZO_EINVAL, "/number", "number %llu leaves too large a gap after %llu",
@@ -109,7 +108,7 @@ static zo_status brought_check(zo_study *s, const struct rec_told *r, zo_error *
         return own_points_only(err);
     if (table_row(&s->t, r->number).g)
         return zo_fail(err, ZO_ECONFLICT, "/number", "trial %llu exists already", (unsigned long long)r->number);
-    if ((rc = zo_space_check(s->space, r->v, err)) != ZO_OK)
+    if (!r->scrubbed && zo_space_check(s->space, r->v, err) != ZO_OK)
         return zo_fail_at(err, "/params");
     return ZO_OK;
 }
@@ -136,9 +135,9 @@ zo_status told_check(zo_study *s, const struct rec_told *r, bool *repeat_out, zo
     zo_status rc;
 
     *repeat_out = false;
-    if (r->state == ZO_TRIAL_QUEUED || r->state == ZO_TRIAL_RUNNING || r->state >= ZO_TRIAL_STATE_COUNT)
+    if (r->state == ZO_TRIAL_QUEUED || r->state == ZO_TRIAL_RUNNING || r->state > ZO_TRIAL_ABANDONED)
         return zo_fail(err, ZO_EINVAL, "/state", "a trial is told complete, infeasible, failed, stopped or abandoned");
-    if ((rc = values_check(s, r, err)) != ZO_OK || (rc = gradients_check(s, r, err)) != ZO_OK)
+    if (!r->scrubbed && ((rc = values_check(s, r, err)) != ZO_OK || (rc = gradients_check(s, r, err)) != ZO_OK))
         return rc;
     if (r->brought)
         return brought_check(s, r, err);
@@ -147,6 +146,8 @@ zo_status told_check(zo_study *s, const struct rec_told *r, bool *repeat_out, zo
     if (is_directional(s) && (rc = step_told_check(s, row_v(&s->t, row), r, err)) != ZO_OK)
         return rc;
     const zo_trial_state from = row.g->state[row.i];
+    if (from == ZO_TRIAL_FORGOTTEN)
+        return zo_fail(err, ZO_ECONFLICT, "/trial", "trial %llu was forgotten", (unsigned long long)r->number);
     const bool expired = row.g->flags[row.i] & FLAG_EXPIRED;
     if (from == ZO_TRIAL_QUEUED && row.g->attempt[row.i] == 0)
         return zo_fail(err, ZO_ECONFLICT, "/trial", "trial %llu is queued and was never handed out",
@@ -235,11 +236,14 @@ static void rare_install(zo_study *s, struct row row, struct rare *rare)
 
     if (!rare)
         return;
-    if (rare->gradients)
+    if (rare->gradients && !(kept && kept->gradients))
         s->t.bytes += s->n_gradients * sizeof(double);
     if (!kept) {
         row.g->rare[row.i] = rare;
+        s->t.bytes += sizeof *rare;
     } else {
+        if (kept->gradients && !rare->gradients)
+            s->t.bytes -= s->n_gradients * sizeof(double);
         if (rare->reason) {
             zo_free(kept->reason);
             kept->reason = rare->reason;
@@ -257,7 +261,6 @@ static void rare_install(zo_study *s, struct row row, struct rare *rare)
         rare->std_errors = rare->gradients = NULL;
         rare_free(rare);
     }
-    s->t.bytes += sizeof *rare;
 }
 
 void told_apply(zo_study *s, const struct rec_told *r, struct rare *rare, int64_t at_ms)
@@ -272,6 +275,7 @@ void told_apply(zo_study *s, const struct rec_told *r, struct rare *rare, int64_
         row = trial_add(s, r->number, r->state, r->origin, r->v, created);
         if (avoid)
             seen_add(&s->seen, zo_space_hash(s->space, r->v));
+        s->asked_solver = s->asked_solver || (r->imported && is_x0(s, r->v)); /* it had its turn elsewhere */
     } else {
         row = table_row(&s->t, r->number);
         counted = row.g->flags[row.i] & FLAG_EXPIRED && row.g->state[row.i] == ZO_TRIAL_FAILED;
@@ -293,7 +297,7 @@ void told_apply(zo_study *s, const struct rec_told *r, struct rare *rare, int64_
     row.g->finished[row.i] = r->imported && r->finished_ms ? r->finished_ms : at_ms;
     rare_install(s, row, rare);
     trial_end(s, row, r->number, r->state);
-    if (r->state == ZO_TRIAL_COMPLETE) {
+    if (r->state == ZO_TRIAL_COMPLETE && r->values) {
         const struct rare *kept = row_rare(row);
         best_add(s, r->number, values);
         if (s->rule && kept && kept->n_reports)

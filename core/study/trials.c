@@ -230,6 +230,19 @@ struct row table_row(const struct table *t, uint64_t number)
     return (struct row){&t->segs[k], i};
 }
 
+struct row table_next(const struct table *t, uint64_t *number)
+{
+    for (; *number < t->next; ++*number) {
+        const uint64_t k = *number / ZO_SEGMENT_TRIALS;
+        const struct row r = table_row(t, *number);
+        if (r.g)
+            return r;
+        if (k >= t->n_segs || !t->segs[k].cap)
+            *number = (k + 1) * ZO_SEGMENT_TRIALS - 1;
+    }
+    return (struct row){0};
+}
+
 static bool is_open(const struct segment *g, size_t i)
 {
     return (g->state[i] == ZO_TRIAL_QUEUED || g->state[i] == ZO_TRIAL_RUNNING) && !(g->flags[i] & FLAG_WITHDRAWN);
@@ -312,6 +325,64 @@ void trial_move(zo_study *s, struct row r, zo_trial_state to)
         r.g->flags[r.i] |= FLAG_AMENDED;
     else if (k == s->t.closed)
         close_segments(&s->t);
+}
+
+/* Overwritten before it is freed: what was forgotten must not be found in free memory. */
+static void rare_wipe(zo_study *s, struct rare *x)
+{
+    const size_t report_bytes = sizeof *x->reports + s->n_values * sizeof(double);
+
+    s->t.bytes -= sizeof *x + (x->gradients ? s->n_gradients * sizeof(double) : 0) + x->cap_reports * report_bytes;
+    if (x->reason)
+        memset(x->reason, 0, strlen(x->reason));
+    if (x->metadata)
+        memset(x->metadata, 0, strlen(x->metadata));
+    if (x->std_errors)
+        memset(x->std_errors, 0, s->n_values * sizeof *x->std_errors);
+    if (x->gradients)
+        memset(x->gradients, 0, s->n_gradients * sizeof *x->gradients);
+    if (x->reports)
+        memset(x->reports, 0, x->cap_reports * sizeof *x->reports);
+    if (x->report_values)
+        memset(x->report_values, 0, x->cap_reports * s->n_values * sizeof *x->report_values);
+    x->cost = x->best = NAN;
+    rare_free(x);
+}
+
+void trial_forget(zo_study *s, struct row r)
+{
+    struct segment *g = r.g;
+    double *values = row_values(&s->t, r);
+    const bool counts = against_budget(r);
+
+    count(s, r, -1);
+    s->n_scrubbed -= g->flags[r.i] & FLAG_SCRUBBED ? 1 : 0;
+    if (row_rare(r)) {
+        rare_wipe(s, g->rare[r.i]);
+        g->rare[r.i] = NULL;
+    }
+    memset(row_v(&s->t, r), 0, s->n * sizeof(double));
+    for (size_t j = 0; j < s->n_values; j++)
+        values[j] = NAN;
+    g->created[r.i] = g->finished[r.i] = 0;
+    g->worker[r.i] = g->provenance[r.i] = 0;
+    g->attempt[r.i] = counts;
+    g->flags[r.i] = 0;
+    g->state[r.i] = ZO_TRIAL_FORGOTTEN;
+    count(s, r, +1);
+}
+
+void predictions_drop(struct table *t)
+{
+    for (size_t k = 0; k < t->n_segs; k++) {
+        struct segment *g = &t->segs[k];
+        if (!g->predicted)
+            continue;
+        memset(g->predicted, 0, g->cap * sizeof *g->predicted);
+        zo_free(g->predicted);
+        g->predicted = NULL;
+        t->bytes -= g->cap * sizeof *g->predicted;
+    }
 }
 
 zo_status withdrawn_check(const zo_study *s, uint64_t number, zo_error *err)

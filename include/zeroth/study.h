@@ -54,7 +54,7 @@ typedef struct zo_study_spec {   /* all pointers lent; zo_study_new copies what 
 
 /* ---- trials ---- */
 #define ZO_TRIAL_STATE_LIST(X) X(QUEUED, "queued") X(RUNNING, "running") X(COMPLETE, "complete") X(INFEASIBLE, "infeasible") \
-    X(FAILED, "failed") X(STOPPED, "stopped") X(ABANDONED, "abandoned")
+    X(FAILED, "failed") X(STOPPED, "stopped") X(ABANDONED, "abandoned") X(FORGOTTEN, "forgotten")
 #define X(code, slug) ZO_TRIAL_##code,
 typedef enum zo_trial_state { ZO_TRIAL_STATE_LIST(X) ZO_TRIAL_STATE_COUNT } zo_trial_state;
 #undef X
@@ -69,7 +69,8 @@ bool zo_trial_may_move(zo_trial_state from, zo_trial_state to);
 typedef struct zo_report { uint64_t step; const double *values; /* [n_values], NaN: absent */ bool stop; int64_t at_ms; } zo_report;
 /* A view of one trial, lent until the next command on the study. Values are in the client's sign, in the order
  * objectives, constraints, metrics, NaN where absent; a directional study's go on with the answers of the step's probes
- * (n_values in all, n_named without those). Strings are NULL where absent. */
+ * (n_values in all, n_named without those). Strings are NULL where absent. A forgotten trial has nothing but its number,
+ * state and origin: v is all zeros, which need not be a point, and attempt says only whether it counts against the budget. */
 typedef struct zo_trial {
     uint64_t number;
     zo_trial_state state;
@@ -171,6 +172,14 @@ zo_status zo_study_heartbeat(zo_study *s, uint64_t number, uint64_t lease_ms, zo
 zo_status zo_study_release(zo_study *s, uint64_t number, zo_now now, zo_events *ev, zo_error *err);       /* back, before new points */
 typedef struct zo_patch { bool has_budget; zo_budget budget; bool has_paused, paused; } zo_patch;
 zo_status zo_study_patch(zo_study *s, const zo_patch *p, zo_now now, zo_events *ev, zo_error *err);
+/* The study as if these trials had never been told: the solver begins a new life and hears of all others as outside points,
+ * in number order; best, front, stopping, early stopping and points seen follow from those too. An end that no longer
+ * follows is taken back. The numbers stay, are never given out again and count against the budget as before; nothing else
+ * is left of them, nor of what the solver predicted for any trial. request goes into the event.
+ * Refused, pointer /trials/{i}: ZO_ENOTFOUND no such trial; ZO_ECONFLICT it is queued, running or forgotten already;
+ * ZO_EINVAL named twice. ZO_EUNSUPPORTED: a directional study, whose x has moved by its steps. Cost: that of a rebase.
+ * Snapshots from before are of no use: the caller deletes them all, and scrubs the events before (zo_event_scrub). */
+zo_status zo_study_forget(zo_study *s, const uint64_t *numbers, size_t n, uint64_t request, zo_now now, zo_events *ev, zo_error *err);
 /* Expire every lease that is over at now.mono_ms, end the study when its seconds are. Call when zo_study_deadline says so. */
 zo_status zo_study_tick(zo_study *s, zo_now now, zo_events *ev, zo_error *err);
 /* Monotonic time of the next expiry or of the end by seconds; INT64_MAX if none. O(1). */
@@ -222,6 +231,12 @@ zo_status zo_study_describe(const zo_study *s, zo_bundle *facts, zo_error *err);
 /* Over trials, budget, state and the solver's snapshot: tests and /state. Pays first what the solver is owed of earlier tells: what counts is
  * what the log says, not what memory allowed. O(trials). */
 uint64_t zo_study_digest(zo_study *s);
+/* Bytes of what the study has learned: every finished trial that is not forgotten, in number order, as an import would
+ * bring it. Equal for a study that forgot and one that imported the rest, so a hash of it, after the spec's, is what a
+ * certificate shows. */
+typedef void zo_study_sink(void *ctx, const void *bytes, size_t n);
+void zo_study_retained(const zo_study *s, zo_study_sink *sink, void *ctx);
+uint64_t zo_study_forgotten_seq(const zo_study *s);      /* of the last FORGOTTEN event, 0: none; older snapshots are void */
 size_t zo_study_memory_bytes(const zo_study *s);
 
 /* ---- replay and snapshots ---- */
@@ -232,8 +247,8 @@ zo_status zo_study_replay(zo_study *s, const zo_event *e, zo_error *err);
 void zo_study_renew_leases(zo_study *s, zo_now now);
 /* R3: the log applied without asking the solver (candidates are data), then solver init and a tell of every retained finished
  * trial as an outside point, in number order. Usage: s = zo_study_new(spec); zo_study_begin_data_replay(s); replay every event;
- * zo_study_rebase(s, reason, ...) emits REBASED. Replaying a log that holds REBASED events does the same by itself: R3 up to
- * the last REBASED, R2 after it (the reader passes its seq first). */
+ * zo_study_rebase(s, reason, ...) emits REBASED. Replaying a log that holds REBASED or FORGOTTEN events does the same by
+ * itself: R3 up to the last of them, R2 after it (the reader passes its seq first). */
 void zo_study_begin_data_replay(zo_study *s, uint64_t until_seq);
 zo_status zo_study_rebase(zo_study *s, const char *reason, uint64_t arith_tag, zo_now now, zo_events *ev, zo_error *err);
 
@@ -248,6 +263,13 @@ zo_status zo_study_save_head(zo_study *s, uint64_t arith_tag, zo_bundle *out, zo
 zo_status zo_study_load_head(zo_study *s, const zo_bundle *head, uint64_t arith_tag, size_t *n_segments_out, uint64_t *seq_out, zo_error *err);
 zo_status zo_study_load_segment(zo_study *s, size_t i, const zo_bundle *segment, zo_error *err);
 zo_status zo_study_load_finish(zo_study *s, zo_error *err);
+
+/* Take out of one event, of those before a FORGOTTEN, what its trials (numbers, ascending) have said: vectors, values,
+ * texts, names, steps; and whoever it is about, what was found with their help: predictions, and the sentence of an end.
+ * *touched_out: the event so changed, with the seq, kind and time it had, was appended to out; else it can stay. A log
+ * scrubbed in part or in full replays, as data, to the same study. Only ASKED, TOLD, REPORTED, QUEUED and ENDED are ever
+ * touched; twice scrubbed is once scrubbed. */
+zo_status zo_event_scrub(const zo_event *e, const uint64_t *numbers, size_t n, zo_events *out, bool *touched_out, zo_error *err);
 
 /* Fuzz and tools: check an event body without a study. */
 zo_status zo_event_check(const zo_event *e, zo_error *err);

@@ -42,6 +42,8 @@ static void open_full(struct fx *f)
     FX_OK(f, zo_study_rebase(f->s, "test", UINT64_MAX, f->now, &f->ev, &f->err));
     fx_commit(f);
     fx_budget(f, (zo_budget){.trials = 9, .seconds = 5, .has_target = true, .target = 2}); /* reached: ENDED */
+    FX_OK(f, zo_study_forget(f->s, (uint64_t[]){number, 0}, 2, UINT64_MAX, f->now, &f->ev, &f->err));
+    fx_commit(f);
 }
 
 /* Told gradients: of all, and of the objective alone. */
@@ -78,7 +80,7 @@ static void every_kind_of_event_is_read_back(void **state)
         assert_int_equal(zo_event_check(&f.log[i], &err), ZO_OK);
         kinds |= 1u << f.log[i].kind;
     }
-    assert_int_equal(kinds, (1u << ZO_EVENT_FORGOTTEN) - 2); /* CREATED .. REBASED */
+    assert_int_equal(kinds, (2u << ZO_EVENT_FORGOTTEN) - 2); /* CREATED .. FORGOTTEN */
     fx_close(&f);
 }
 
@@ -232,7 +234,20 @@ static void the_layout_is_the_one_written_down(void **state)
     REFUSED(ZO_EVENT_TOLD, ZO_OK, 1, 0x80, 4, 7, ZO_TRIAL_COMPLETE, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f); /* half a gradient */
     REFUSED(ZO_EVENT_TOLD, ZO_EMALFORMED, 1, 0x80, 4, 7, ZO_TRIAL_COMPLETE, 1, 1, 0, 0, 0, 0, 0, 0, 0xf0, 0x7f); /* infinity */
     REFUSED(ZO_EVENT_TOLD, ZO_EMALFORMED, 1, 0x80, 8, 7, ZO_TRIAL_COMPLETE); /* a flag that is not ours */
-    REFUSED(ZO_EVENT_FORGOTTEN, ZO_EUNSUPPORTED, 1, 5);
+    REFUSED(ZO_EVENT_FORGOTTEN, ZO_OK, 1, 5, 1, 3, 7, 0, 1);                 /* request 5, version 1: trials 7, 8, 10 */
+    REFUSED(ZO_EVENT_FORGOTTEN, ZO_EMALFORMED, 1, 5, 1, 0);                  /* of nothing */
+    REFUSED(ZO_EVENT_FORGOTTEN, ZO_EMALFORMED, 1, 5, 1, 3, 7, 0);            /* one short */
+    REFUSED(ZO_EVENT_FORGOTTEN, ZO_EMALFORMED, 1, 5, 1, 2, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+            0);                                                   /* beyond 2^64 */
+    REFUSED(ZO_EVENT_ASKED, ZO_OK, 0x81, 7, 1, ZO_ORIGIN_SOLVER); /* scrubbed */
+    REFUSED(ZO_EVENT_ASKED, ZO_EMALFORMED, 0x81, 7, 1, ZO_ORIGIN_IMPORT + 1);
+    REFUSED(ZO_EVENT_TOLD, ZO_OK, 0x81, 7, ZO_TRIAL_FAILED, 0);
+    REFUSED(ZO_EVENT_TOLD, ZO_OK, 0x81, 7, ZO_TRIAL_FAILED, 1, ZO_ORIGIN_CLIENT);
+    REFUSED(ZO_EVENT_TOLD, ZO_EMALFORMED, 0x81, 7, ZO_TRIAL_FAILED, 1, ZO_ORIGIN_SOLVER);
+    REFUSED(ZO_EVENT_TOLD, ZO_EMALFORMED, 0x81, 7, ZO_TRIAL_FORGOTTEN, 0);
+    REFUSED(ZO_EVENT_REPORTED, ZO_OK, 0x81, 7);
+    REFUSED(ZO_EVENT_QUEUED, ZO_OK, 0x81, 7);
+    REFUSED(ZO_EVENT_RELEASED, ZO_EMALFORMED, 0x81, 7); /* there is nothing to scrub */
     REFUSED((zo_event_kind)99, ZO_EMALFORMED, 1, 5);
 }
 

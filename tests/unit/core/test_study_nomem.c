@@ -148,6 +148,12 @@ static zo_status rebase_some(struct fx *f, size_t k)
     return zo_study_rebase(f->s, "test", 1, f->now, &f->ev, &f->err);
 }
 
+/* Two trials that were told; k at a time, so that none is named twice. */
+static zo_status forget_some(struct fx *f, size_t k)
+{
+    return zo_study_forget(f->s, (uint64_t[]){3 * k + 1, 3 * k}, 2, k, f->now, &f->ev, &f->err);
+}
+
 static void sweep_course(const zo_study_spec *spec, const zo_solver *def)
 {
     struct fx f;
@@ -179,6 +185,14 @@ static void sweep_course(const zo_study_spec *spec, const zo_solver *def)
     zo_study_free(fx_replayed(&f)); /* and the log tells the same story as the memory that was hard to get */
     sweep(&f, rebase_some, 0);
     zo_study *s = fx_fresh(&f);
+    zo_study_begin_data_replay(s, f.n_log);
+    fx_replay_into(&f, s, f.n_log);
+    assert_true(zo_study_digest(s) == zo_study_digest(f.s));
+    zo_study_free(s);
+    zo_events_fini(&f.ev);
+    sweep(&f, forget_some, 1);
+    sweep(&f, forget_some, 0);
+    s = fx_fresh(&f);
     zo_study_begin_data_replay(s, f.n_log);
     fx_replay_into(&f, s, f.n_log);
     assert_true(zo_study_digest(s) == zo_study_digest(f.s));

@@ -11,20 +11,21 @@ static const zo_param_spec with_defaults[] = {
 static void the_table_of_moves_is_the_contracts(void **state)
 {
     enum { Q, R, C, I, F, S, A };
-    static const bool may[7][7] = {
+    static const bool may[8][8] = {
         [Q] = {[R] = true, [C] = true, [I] = true, [F] = true, [S] = true, [A] = true},
         [R] = {[Q] = true, [C] = true, [I] = true, [F] = true, [S] = true, [A] = true},
         [F] = {[C] = true, [I] = true, [F] = true, [S] = true},
         [A] = {[C] = true, [I] = true, [F] = true, [S] = true},
     };
-    static const char *const names[] = {"queued", "running", "complete", "infeasible", "failed", "stopped", "abandoned"};
+    static const char *const names[] = {"queued", "running", "complete",  "infeasible",
+                                        "failed", "stopped", "abandoned", "forgotten"};
 
     (void)state;
-    for (int from = 0; from < 7; from++) {
+    for (int from = 0; from < 8; from++) {
         zo_trial_state s;
         assert_string_equal(zo_trial_state_name((zo_trial_state)from), names[from]);
         assert_true(zo_trial_state_parse(names[from], &s) && (int)s == from);
-        for (int to = 0; to < 7; to++)
+        for (int to = 0; to < 8; to++)
             assert_int_equal(zo_trial_may_move((zo_trial_state)from, (zo_trial_state)to), may[from][to]);
         assert_false(zo_trial_may_move((zo_trial_state)from, ZO_TRIAL_STATE_COUNT));
     }
