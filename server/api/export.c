@@ -132,7 +132,7 @@ static void put_csv_line(const zo_study *s, const zo_trial *t, zo_json *w)
 
     zo_json_textf(w, "%llu,%s", (unsigned long long)t->number, zo_trial_state_name(t->state));
     for (size_t i = 0; space && i < zo_space_n_params(space); i++) {
-        if (!zo_space_get(space, t->v, i, &x))
+        if (t->state == ZO_TRIAL_FORGOTTEN || !zo_space_get(space, t->v, i, &x))
             x = (zo_scalar){.kind = ZO_NULL};
         put_next_scalar(w, &x);
     }

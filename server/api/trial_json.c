@@ -71,7 +71,7 @@ void zo_api_trial_write_after(const zo_study *s, const zo_trial *t, unsigned par
     zo_json_key_string(w, "state", zo_trial_state_name(t->state));
     if (parts & ZO_TRIAL_ORACLE && zo_study_steps(s))
         api_step_write(s, t, applied, w);
-    else
+    else if (t->state != ZO_TRIAL_FORGOTTEN)
         put_point(s, t, parts, w);
     if (any_value(s, t->values)) {
         zo_json_key(w, "values");
@@ -95,7 +95,8 @@ void zo_api_trial_write_after(const zo_study *s, const zo_trial *t, unsigned par
         zo_json_key_string(w, "worker", t->worker);
     if (t->state == ZO_TRIAL_RUNNING && t->lease_expires_ms)
         zo_json_key_time(w, "lease_expires_at", t->lease_expires_ms);
-    zo_json_key_time(w, "created_at", t->created_ms);
+    if (t->state != ZO_TRIAL_FORGOTTEN)
+        zo_json_key_time(w, "created_at", t->created_ms);
     if (t->finished_ms)
         zo_json_key_time(w, "finished_at", t->finished_ms);
     if (t->reason)

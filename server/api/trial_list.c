@@ -195,7 +195,7 @@ static zo_status read_query(const zo_req *req, struct list_cmd *q, zo_error *err
     if (state && !zo_trial_state_parse(state, &q->state))
         return zo_fail(
             err, ZO_EINVAL, "",
-            "query parameter state must be queued, running, complete, infeasible, failed, stopped or abandoned");
+            "query parameter state must be queued, running, complete, infeasible, failed, stopped, abandoned or forgotten");
     if (!sort)
         sort = "number";
     q->descending = sort[0] == '-';
