@@ -1,6 +1,6 @@
 /* Twin studies in many worlds: both get the same commands by chance, one of them is rebuilt from its log now and then,
- * by R2 or from its last rebase on. Every event must be the same to the byte, for as long as they live. And damage at
- * every event of such lives. */
+ * by R2 or from its last rebase or forget on. Every event must be the same to the byte, for as long as they live. And
+ * damage at every event of such lives. */
 #include "study_worlds.h"
 
 enum { OPS = 900, SEEDS = 3, DAMAGED = 150, FLIPS = 12 };
@@ -38,6 +38,26 @@ static void same_readings(const struct fx *a, const struct fx *b)
     assert_true(zo_study_digest(a->s) == zo_study_digest(b->s));
 }
 
+/* A few of the trials that can be forgotten; false: none can. */
+static bool forget_by_chance(struct fx *f, zo_portable1 *g)
+{
+    uint64_t numbers[4];
+    size_t n = 0;
+
+    for (uint64_t k = 0; k < 12 && n < ZO_LEN(numbers); k++) {
+        const uint64_t number = below_n(g, zo_study_n_trials(f->s));
+        bool again = forget_check(f->s, number, NULL) != ZO_OK;
+        for (size_t i = 0; i < n; i++)
+            again = again || numbers[i] == number;
+        if (!again)
+            numbers[n++] = number;
+    }
+    if (n == 0)
+        return false;
+    FX_OK(f, zo_study_forget(f->s, numbers, n, 1, f->now, &f->ev, &f->err));
+    return true;
+}
+
 static void live(struct fx *whole, struct fx *parts, uint64_t seed)
 {
     zo_portable1 g = zo_portable1_make(seed), h = g, chance = zo_portable1_make(~seed);
@@ -63,6 +83,15 @@ static void live(struct fx *whole, struct fx *parts, uint64_t seed)
             fx_commit(whole);
             fx_commit(parts);
             rebased_at = zo_study_seq(whole->s);
+        }
+        if (below_n(&chance, 80) == 0) {
+            const size_t before = whole->n_log;
+            const bool forgot = forget_by_chance(whole, &g);
+            assert_int_equal(forget_by_chance(parts, &h), forgot);
+            fx_commit(whole);
+            fx_commit(parts);
+            same_events(whole, parts, before);
+            rebased_at = forgot ? zo_study_forgotten_seq(whole->s) : rebased_at;
         }
     }
     rebuild(parts, rebased_at);
