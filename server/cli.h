@@ -14,6 +14,7 @@ int zo_cli_check(int argc, char **argv);
 int zo_cli_export(int argc, char **argv);
 int zo_cli_import(int argc, char **argv);
 int zo_cli_solvers(int argc, char **argv);
+int zo_cli_verify_certificate(int argc, char **argv);
 int zo_cli_version(int argc, char **argv);
 
 /* One line on stderr: "zerothd COMMAND: message"; returns the exit status fit for the error's code. */

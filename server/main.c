@@ -22,6 +22,7 @@ static const struct command {
     {"migrate", zo_cli_migrate, "bring a database file to this version's schema"},
     {"export", zo_cli_export, "write studies of a database file as JSON lines"},
     {"import", zo_cli_import, "read studies from JSON lines into a database file"},
+    {"verify-certificate", zo_cli_verify_certificate, "check a certificate of forgetting"},
     {"version", zo_cli_version, "print versions of the program, its libraries and the arithmetic"},
 };
 
@@ -29,7 +30,7 @@ static void help(FILE *to)
 {
     fputs("zerothd: optimization as a service\n\nusage: zerothd COMMAND [OPTIONS]\n\n", to);
     for (size_t i = 0; i < ZO_LEN(commands); i++)
-        fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
+        fprintf(to, "  %-18s %s\n", commands[i].name, commands[i].summary);
     fputs("\nzerothd COMMAND --help explains a command. zerothd serve alone listens on 127.0.0.1:8470 and keeps ./zeroth.db.\n", to);
 }
 

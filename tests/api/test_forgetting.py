@@ -1,0 +1,247 @@
+"""What forgetting promises beyond the numbers: nothing left on disk or in memory, honest certificates, no way back."""
+import importlib.util
+import json
+import os
+import random
+import shutil
+import sqlite3
+import struct
+import subprocess
+import time
+
+import pytest
+
+from model_client import Book, create, digest, safetensors
+from zeroth_client import ROOT, SANITIZED, ZEROTHD, wait_until
+
+spec_of = importlib.util.spec_from_file_location("verify_certificate", ROOT / "tests/verify_certificate.py")
+verify_certificate = importlib.util.module_from_spec(spec_of)
+spec_of.loader.exec_module(verify_certificate)
+
+
+def erased(api, path, number):
+    return wait_until(lambda: (c := api.get(f"{path}/certificates/{number}").json)["storage"]["state"] == "done" and c, 10)
+
+
+def files_of(d):
+    return [p for p in d.directory.rglob("*") if p.is_file()]
+
+
+def memory_of(pid):
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for line in maps:
+            span, mode, *_ = line.split()
+            if not mode.startswith("rw"):
+                continue
+            low, high = (int(v, 16) for v in span.split("-"))
+            try:
+                mem.seek(low)
+                yield mem.read(high - low)
+            except (OSError, ValueError):
+                pass
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer keeps what was freed in quarantine")
+@pytest.mark.parametrize("retention", ["rows", "groups", "none"])
+def test_nothing_of_the_forgotten_is_left(own_daemon, retention):
+    d = own_daemon()
+    api = d.client()
+    path = create(api, retention=retention, inputs=32, expansion={"type": "relu", "size": 48}, range=1)
+    marks = []
+
+    def text_mark():
+        marks.append(os.urandom(12).hex().encode()[:20])
+        return marks[-1].decode()
+
+    def row_mark():  # a row whose sixteen first bytes are unlike any other's, in each form that it takes on its way
+        x = [random.uniform(-1, 1) for _ in range(32)]
+        quanta = [round(v * 2**20) for v in x]
+        marks.extend([struct.pack("<2d", *x[:2]), struct.pack("<4f", *x[:4]), struct.pack("<4i", *quanta[:4]),
+                      struct.pack("<2d", *map(float, quanta[:2])), json.dumps(x[:2])[1:-1].encode()])
+        return x
+
+    rows = [row_mark() for _ in range(24)]
+    group, task = text_mark(), text_mark()
+    ids = [text_mark() for _ in rows]
+    labels = ["a", "b"] * 12
+    assert api.post(path + "/learn", {"x": rows[:12], "labels": labels[:12], "ids": ids[:12], "group": group, "task": task}).status == 200
+    body = safetensors({"labels": labels[12:], "ids": ids[12:], "group": group, "task": task},
+                       x=("F32", [12, 32], struct.pack("<384f", *[v for r in rows[12:] for v in r])))
+    assert api.request("POST", path + "/learn", raw=body, headers={"Content-Type": "application/vnd.safetensors"}).status == 200
+    keep = [[random.uniform(-1, 1) for _ in range(32)] for _ in range(8)]
+    assert api.post(path + "/learn", {"x": keep, "labels": labels[:8], "group": "stays"}).status == 200
+    assert api.post(path + "/predict", {"x": rows}).status == 200
+    d.stop()  # so that snapshots are written, too
+    d.start()
+    api = d.client()
+    if retention == "rows":
+        assert api.post(path + "/forget", {"ids": ids[:3]}, {"Idempotency-Key": text_mark()}).status == 200
+        rest = {"group": group}
+    elif retention == "groups":
+        rest = {"group": group}
+    else:
+        rest = {"x": rows[:12], "labels": labels[:12], "group": group, "task": task}
+        f32 = struct.unpack("<384f", struct.pack("<384f", *[v for r in rows[12:] for v in r]))
+        more = {"x": [list(f32[i * 32:i * 32 + 32]) for i in range(12)], "labels": labels[12:], "group": group, "task": task}
+        assert api.post(path + "/forget", more).status == 200
+    last = api.post(path + "/forget", rest)
+    assert last.status == 200, last
+    erased(api, path, last.json["request"])
+    for _ in range(40):  # other traffic, as an idle daemon has had some
+        api.get(path)
+        api.post(path + "/predict", {"x": keep})
+    api.close()
+    time.sleep(1.5)
+    for p in files_of(d):
+        data = p.read_bytes()
+        for m in marks:
+            assert m not in data, (p, m)
+    for region in memory_of(d.process.pid):
+        for m in marks:
+            at = region.find(m)
+            assert at < 0, (m, region[max(0, at - 64):at + 64])
+
+
+def test_a_reader_makes_the_certificate_wait_and_says_so(own_daemon):
+    d = own_daemon()
+    api = d.client()
+    path = create(api)
+    assert api.post(path + "/learn", {"x": [[1] * 6], "labels": ["a"], "group": "g"}).status == 200
+    reader = sqlite3.connect(f"file:{d.db}?mode=ro", uri=True)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM parts").fetchone()[0] == 1
+    assert api.post(path + "/forget", {"group": "g"}).status == 200
+    time.sleep(2.5)
+    assert api.get(path + "/certificates/1").json["storage"]["state"] == "pending"
+    reader.close()
+    start = time.monotonic()
+    erased(api, path, 1)
+    assert time.monotonic() - start < 5
+
+
+def copy(d, to, keys):
+    for suffix in ("", "-wal"):
+        p = d.db.parent / (d.db.name + suffix)
+        if p.exists():
+            shutil.copy(p, to / p.name)
+    if keys:
+        for suffix in ("-keys", "-keys-wal"):
+            p = d.db.parent / (d.db.name + suffix)
+            if p.exists():
+                shutil.copy(p, to / p.name)
+
+
+@pytest.mark.parametrize("by", ["group", "ids", "class", "task", "all"])
+def test_a_restored_backup_does_not_bring_the_forgotten_back(own_daemon, tmp_path, by):
+    d = own_daemon()
+    api = d.client()
+    rng = random.Random(by)
+    book = Book(rng)
+    path = create(api)
+    for group in ("alice", "bob"):
+        for task in ("t1", "t2"):
+            new = book.new_rows(9, group, task)
+            assert api.post(path + "/learn", book.body(new)).status == 200
+            book.rows += new
+    d.stop()
+    backup = tmp_path / "backup"
+    backup.mkdir()
+    copy(d, backup, keys=False)
+    d.start()
+    api = d.client()
+    gone = {"group": lambda r: r[1] == "alice", "ids": lambda r: r[0] in ("r1", "r20"), "class": lambda r: r[3] == "a",
+            "task": lambda r: r[2] == "t2", "all": lambda r: True}[by]
+    request = {"group": {"group": "alice"}, "ids": {"ids": ["r1", "r20"]}, "class": {"class": "a"}, "task": {"task": "t2"}, "all": {"all": True}}[by]
+    first = api.post(path + "/forget", request).json
+    book.rows = [r for r in book.rows if not gone(r)]
+    erased(api, path, 1)
+    d.stop()
+    for p in list(d.directory.glob("zeroth.db*")):
+        if "-keys" not in p.name:
+            p.unlink()
+    shutil.copy(backup / "zeroth.db", d.db)
+    d.start()
+    api = d.client()
+    assert digest(api, path) == first["state_digest"] == book.judge(api)
+    if by != "all":
+        r = api.post(path + "/forget", request)
+        assert r.status == 409 and "request 1" in r.json["detail"]
+    assert api.post(path + "/verify", {"digest": first["state_digest"]}).json == {**api.post(path + "/verify", {"digest": first["state_digest"]}).json, "match": True, "chain": "intact"}
+
+
+def test_a_deleted_model_is_gone_from_backups_too(own_daemon, tmp_path):
+    d = own_daemon()
+    api = d.client()
+    path = create(api)
+    assert api.post(path + "/learn", {"x": [[1] * 6], "labels": ["a"]}).status == 200
+    d.stop()
+    copy(d, tmp_path, keys=False) if tmp_path != d.directory else None
+    saved = d.db.read_bytes()
+    d.start()
+    api = d.client()
+    assert api.delete(path).status == 204
+    d.stop()
+    d.db.write_bytes(saved)
+    d.start()
+    api = d.client()
+    r = api.get(path)
+    assert r.status == 410 and "key" in r.json["detail"]
+
+
+def test_certificates_hold_for_others(own_daemon, tmp_path):
+    d = own_daemon()
+    api = d.client()
+    path = create(api)
+    for i in range(5):
+        assert api.post(path + "/learn", {"x": [[i / 2] * 6], "labels": ["a"], "group": f"g{i}"}).status == 200
+        if i % 2:
+            assert api.post(path + "/forget", {"group": f"g{i}"}).status == 200
+    certificate = erased(api, path, 2)
+    file = tmp_path / "certificate.json"
+
+    def run():
+        return subprocess.run([ZEROTHD, "verify-certificate", str(file)], capture_output=True, text=True)
+
+    for c in (certificate, api.get(path + "/certificates/1").json):
+        file.write_text(json.dumps(c, indent=2))
+        assert verify_certificate.check_certificate(c) is None
+        r = run()
+        assert r.returncode == 0 and r.stdout.startswith("it holds: request"), r
+    newest = api.post(path + "/forget", {"group": "g4"}).json["certificate"]
+    assert verify_certificate.check_certificate(newest) is None and newest["state_digest"] == digest(api, path)
+    for change in ({"entry": {**newest["entry"], "rows": 7}}, {"previous_hash": "0" * 64}, {"state_digest": "0" * 64}, {"salt": "0" * 64},
+                   {"entry": {**newest["entry"], "scope": "all"}}):
+        forged = {**newest, **change}
+        file.write_text(json.dumps(forged))
+        assert verify_certificate.check_certificate(forged) is not None
+        assert run().returncode == 1, change
+    file.write_text("{}")
+    assert run().returncode == 65
+    history = api.get(path + "/history").json["history"]
+    assert verify_certificate.check_history(history) is None
+    history[2]["entry"]["rows"] += 1
+    assert verify_certificate.check_history(history) == "the chain breaks at entry 3"
+
+
+def test_a_flipped_byte_of_the_history_is_found(own_daemon):
+    """By the row's checksum, and where that has been made to fit again, by the chain."""
+    d = own_daemon()
+    api = d.client()
+    path = create(api)
+    for i in range(4):
+        assert api.post(path + "/learn", {"x": [[i / 2] * 6], "labels": ["a"]}).status == 200
+    d.stop()
+    clean = d.db.read_bytes()
+    db = sqlite3.connect(d.db)
+    db.execute("UPDATE history SET body = replace(body, '\"rows\":1', '\"rows\":2') WHERE seq = 3")
+    db.commit()
+    db.close()
+    r = subprocess.run([ZEROTHD, "check", str(d.db)], capture_output=True, text=True)
+    assert r.returncode == 1 and "entry 3 is damaged" in r.stdout
+    d.start()
+    r = d.client().get(path + "/history")
+    assert r.status == 503 and "damaged" in r.json["detail"]
+    d.stop()
+    d.db.write_bytes(clean)
+    d.start()
+    assert d.client().post(path + "/verify", {"digest": "0" * 64}).json["chain"] == "intact"
