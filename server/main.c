@@ -1,9 +1,10 @@
-/* zerothd: the command line. Picks the command; before any, the process is re-executed once with the environment that BLAS and the
- * allocator read at load time only. */
+/* zerothd: the command line. Picks the command; before any, the process is re-executed once with the environment that
+ * BLAS and the allocator read at load time only. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,29 +32,49 @@ static void help(FILE *to)
     fputs("zerothd: optimization as a service\n\nusage: zerothd COMMAND [OPTIONS]\n\n", to);
     for (size_t i = 0; i < ZO_LEN(commands); i++)
         fprintf(to, "  %-18s %s\n", commands[i].name, commands[i].summary);
-    fputs("\nzerothd COMMAND --help explains a command. zerothd serve alone listens on 127.0.0.1:8470 and keeps ./zeroth.db.\n", to);
+    fputs("\nzerothd COMMAND --help explains a command. zerothd serve alone listens on 127.0.0.1:8470 and keeps "
+          "./zeroth.db.\n",
+          to);
 }
 
-/* OpenBLAS reads its thread count when it is loaded, and one thread is what makes equal inputs give equal bits; glibc's
- * per-thread cache would keep freed memory, forgotten data included, out of reach of being wiped. */
+/* glibc's settings that the daemon needs: no per-thread cache, which would keep freed memory as it was; and what is
+ * freed is overwritten (with 255; the complement, 0, is what fresh memory is filled with), so that nothing of a request
+ * outlives it. */
+static const char *const tunables[] = {"glibc.malloc.tcache_count=0", "glibc.malloc.perturb=255"};
+
+/* Adds what is missing to what the user has set. False: nothing was. */
+static bool add_tunables(const char *set, char *joined, size_t size)
+{
+    size_t n = (size_t)snprintf(joined, size, "%s", set != NULL ? set : "");
+    bool added = false;
+
+    for (size_t i = 0; i < ZO_LEN(tunables); i++) {
+        if (set != NULL && strstr(set, tunables[i]) != NULL)
+            continue;
+        if (n < size)
+            n += (size_t)snprintf(joined + n, size - n, "%s%s", n > 0 ? ":" : "", tunables[i]);
+        added = true;
+    }
+    return added;
+}
+
+/* OpenBLAS reads its thread count when it is loaded, and one thread is what makes equal inputs give equal bits. */
 static void reexecute_with_environment(char **argv)
 {
     static const char guard[] = "ZEROTH_REEXECUTED";
+    char joined[1024];
 
     if (getenv(guard) != NULL) {
         unsetenv(guard);
         return;
     }
-    const char *threads = getenv("OPENBLAS_NUM_THREADS"), *tunables = getenv("GLIBC_TUNABLES");
-    const bool has_tcache = tunables != NULL && strstr(tunables, "glibc.malloc.tcache_count=0") != NULL;
-    if (threads != NULL && strcmp(threads, "1") == 0 && has_tcache)
+    const char *threads = getenv("OPENBLAS_NUM_THREADS");
+    const bool is_lacking = add_tunables(getenv("GLIBC_TUNABLES"), joined, sizeof joined);
+    if (threads != NULL && strcmp(threads, "1") == 0 && !is_lacking)
         return;
     setenv("OPENBLAS_NUM_THREADS", "1", 1);
-    if (!has_tcache) {
-        char joined[1024];
-        snprintf(joined, sizeof joined, "%s%sglibc.malloc.tcache_count=0", tunables != NULL ? tunables : "", tunables != NULL ? ":" : "");
-        setenv("GLIBC_TUNABLES", joined, 1);
-    }
+    setenv("GLIBC_TUNABLES", joined, 1);
+    setenv("LD_BIND_NOW", "1", 1);
     setenv(guard, "1", 1);
     execv("/proc/self/exe", argv);
     /* without /proc the program still runs; serve then refuses to start if BLAS has several threads */
@@ -65,7 +86,8 @@ static void limit_process(void)
     struct rlimit files, none = {0, 0};
 
     umask(077);
-    setrlimit(RLIMIT_CORE, &none); /* a core file would hold clients' data */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* nobody of the same user attaches and reads it */
+    setrlimit(RLIMIT_CORE, &none);      /* a core file would hold clients' data */
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
@@ -106,7 +128,8 @@ int zo_cli_operands(int argc, char **argv, int min, int max, const char *text)
         }
     }
     if (argc - 1 < min || argc - 1 > max) {
-        fprintf(stderr, "zerothd %s: %s (see zerothd %s --help)\n", argv[0], argc - 1 < min ? "a file is missing" : "too many arguments", argv[0]);
+        fprintf(stderr, "zerothd %s: %s (see zerothd %s --help)\n", argv[0],
+                argc - 1 < min ? "a file is missing" : "too many arguments", argv[0]);
         return ZO_EXIT_USAGE;
     }
     return -1;

@@ -1,5 +1,7 @@
-/* Arena: bump allocation in chunks that double from 1 KiB to 1 MiB; a block too big for a chunk gets its own. Small first chunks
- * keep an idle study cheap, doubling keeps a large one fast. With sanitizers on every block is its own malloc instead. */
+/* Arena: bump allocation in chunks that double from 1 KiB to 1 MiB; a block too big for a chunk gets its own. Small
+ * first chunks keep an idle study cheap, doubling keeps a large one fast. A byte is zeroed when its chunk first hands
+ * it out, and from then on by each reset: what was in an arena is gone when it is reset, at no more cost than zeroing
+ * each block once. With sanitizers on every block is its own malloc instead. */
 #include "zeroth/arena.h"
 
 #include <string.h>
@@ -9,6 +11,7 @@ enum { CHUNK_FIRST = 1024, CHUNK_LAST = 1 << 20, HEADER = 64 };
 struct chunk {
     struct chunk *next;
     size_t bytes, used; /* of the payload, which starts HEADER bytes in, 64-byte aligned */
+    size_t known;       /* so many bytes of it are zero or in use; the rest is as malloc gave it */
 };
 _Static_assert(sizeof(struct chunk) <= HEADER, "the payload must stay 64-byte aligned");
 
@@ -61,11 +64,17 @@ static void *take(zo_arena *a, size_t bytes)
         a->blocks = grown;
         a->cap_blocks = cap;
     }
-    if ((p = zo_memalign64(bytes)))
-        a->blocks[a->n_blocks++] = p;
-    return p;
+    if (!(p = zo_memalign64(bytes)))
+        return NULL;
+    a->blocks[a->n_blocks++] = p;
+    return memset(p, 0, bytes);
 }
 #else
+static char *payload(struct chunk *c)
+{
+    return (char *)c + HEADER;
+}
+
 static void *take(zo_arena *a, size_t bytes)
 {
     const size_t align = bytes < 64 ? 16 : 64;
@@ -78,7 +87,7 @@ static void *take(zo_arena *a, size_t bytes)
         if (!fresh)
             return NULL;
         fresh->bytes = want;
-        fresh->used = 0;
+        fresh->used = fresh->known = 0;
         at = 0;
         if (c && bytes > a->next_bytes) { /* a big block's own chunk goes second: the newest still has room */
             fresh->next = c->next;
@@ -92,7 +101,11 @@ static void *take(zo_arena *a, size_t bytes)
         c = fresh;
     }
     c->used = at + bytes;
-    return (char *)c + HEADER + at;
+    if (c->used > c->known) {
+        memset(payload(c) + c->known, 0, c->used - c->known);
+        c->known = c->used;
+    }
+    return payload(c) + at;
 }
 #endif
 
@@ -107,7 +120,7 @@ void *zo_arena_alloc(zo_arena *a, size_t bytes)
     if (!(p = take(a, bytes)))
         return NULL;
     a->used += bytes;
-    return memset(p, 0, bytes);
+    return p;
 }
 
 void *zo_arena_array(zo_arena *a, size_t count, size_t bytes)
@@ -140,12 +153,16 @@ void zo_arena_reset(zo_arena *a)
 {
 #ifdef ZO_SANITIZED
     free_blocks(a);
-#endif
-    if (a->chunks) {
-        free_chunks(a->chunks->next);
-        a->chunks->next = NULL;
-        a->chunks->used = 0;
+#else
+    struct chunk *kept = a->chunks;
+
+    if (kept) {
+        free_chunks(kept->next);
+        kept->next = NULL;
+        memset(payload(kept), 0, kept->used);
+        kept->used = 0;
     }
+#endif
     a->used = 0;
 }
 

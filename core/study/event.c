@@ -19,8 +19,11 @@
 
 /* ---- the list ---- */
 
+/* The buffers stay, what was in them does not. */
 void zo_events_clear(zo_events *e)
 {
+    if (e->n_bytes)
+        memset(e->bytes, 0, e->n_bytes);
     e->n = 0;
     e->n_bytes = 0;
 }
@@ -141,8 +144,9 @@ static uint8_t *put_asked(uint8_t *p, const struct rec_asked *r, size_t n)
 
 static uint8_t *put_told(uint8_t *p, const struct rec_told *r, const zo_study *s)
 {
-    const unsigned flags = (r->brought ? TOLD_BROUGHT : 0u) | (r->values ? TOLD_VALUES : 0u) | (r->std_errors ? TOLD_STDERR : 0u) |
-                           (isnan(r->cost) ? 0u : TOLD_COST) | (r->reason.p ? TOLD_REASON : 0u) | (r->worker.p ? TOLD_WORKER : 0u) |
+    const unsigned flags = (r->brought ? TOLD_BROUGHT : 0u) | (r->values ? TOLD_VALUES : 0u) |
+                           (r->std_errors ? TOLD_STDERR : 0u) | (isnan(r->cost) ? 0u : TOLD_COST) |
+                           (r->reason.p ? TOLD_REASON : 0u) | (r->worker.p ? TOLD_WORKER : 0u) |
                            (r->metadata.p ? TOLD_METADATA : 0u) | (r->imported ? TOLD_IMPORTED : 0u) |
                            (r->from_report ? TOLD_FROM_REPORT : 0u) | (r->gradients ? TOLD_GRADIENTS : 0u);
     p = put_varint(p, flags);
@@ -175,7 +179,8 @@ static uint8_t *put_told(uint8_t *p, const struct rec_told *r, const zo_study *s
 
 static uint8_t *put_patched(uint8_t *p, const zo_patch *r)
 {
-    *p++ = (uint8_t)((r->has_budget ? PATCHED_BUDGET : 0) | (r->has_budget && r->budget.has_target ? PATCHED_HAS_TARGET : 0) |
+    *p++ = (uint8_t)((r->has_budget ? PATCHED_BUDGET : 0) |
+                     (r->has_budget && r->budget.has_target ? PATCHED_HAS_TARGET : 0) |
                      (r->has_paused ? PATCHED_HAS_PAUSED : 0) | (r->has_paused && r->paused ? PATCHED_PAUSED : 0));
     if (r->has_budget) {
         p = put_varint(p, r->budget.trials);
@@ -250,8 +255,9 @@ size_t record_bytes(const zo_study *s, const struct rec *r)
     case ZO_EVENT_ASKED:
         return 88 + r->u.asked.worker.n + r->u.asked.core.n + r->u.asked.why.n + vector;
     case ZO_EVENT_TOLD:
-        return 112 + (r->u.told.brought ? vector : 0) + 2 * values + (r->u.told.gradients ? values_bytes(s->n_gradients) : 0) +
-               r->u.told.reason.n + r->u.told.worker.n + r->u.told.metadata.n;
+        return 112 + (r->u.told.brought ? vector : 0) + 2 * values +
+               (r->u.told.gradients ? values_bytes(s->n_gradients) : 0) + r->u.told.reason.n + r->u.told.worker.n +
+               r->u.told.metadata.n;
     case ZO_EVENT_REPORTED:
         return 32 + values;
     case ZO_EVENT_QUEUED:

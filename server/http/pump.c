@@ -5,6 +5,8 @@
  * the other handles of the loop get a turn between rounds. */
 #include "http/internal.h"
 
+#include "base/scrub.h"
+
 enum { ROUNDS = 8 };
 
 static void on_idle(uv_idle_t *idle)
@@ -48,6 +50,7 @@ void http_pump(zo_http *h)
     else
         uv_timer_stop(&h->pump_timer);
     http_check_drained(h);
+    zo_scrub();
 }
 
 zo_status http_pump_open(zo_http *h, zo_error *err)

@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/scrub.h"
+
 void pool_schedule(zo_runtime *rt, actor *a)
 {
     lane *l;
@@ -57,11 +59,21 @@ static void lower_priority(const worker *w)
         zo_log(ZO_DEBUG, "priority", "lane=long error=%d", errno);
 }
 
+/* Nothing of the last command waits with us for the next. */
+static void forget_command(worker *w)
+{
+    zo_arena_reset(w->scratch);
+    zo_events_clear(&w->create_log);
+    zo_reader_rest(w->reader);
+    zo_scrub();
+}
+
 static void *worker_main(void *arg)
 {
     worker *w = arg;
     zo_runtime *rt = w->rt;
     lane *l = &rt->lanes[w->lane];
+    bool clean = true;
 
     pthread_setname_np(pthread_self(), w->lane == LANE_LONG ? "zo-long" : "zo-short");
     if (w->lane == LANE_LONG)
@@ -70,6 +82,13 @@ static void *worker_main(void *arg)
     while (!rt->stop) {
         bool query = l->queries.head && (l->query_turn || !l->head);
 
+        if (!query && !l->head && !clean) {
+            rt_unlock(rt);
+            forget_command(w);
+            rt_lock(rt);
+            clean = true;
+            continue;
+        }
         if (!query && !l->head) {
             l->n_idle++;
             pthread_cond_wait(&l->cond, &rt->lock);
@@ -78,6 +97,7 @@ static void *worker_main(void *arg)
                 l->n_woken--;
             continue;
         }
+        clean = false;
         l->query_turn = !query;
         if (query) {
             zo_cmd *c = cmds_pop(&l->queries);

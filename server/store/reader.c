@@ -63,6 +63,13 @@ void zo_reader_close(zo_reader *r)
     zo_free(r);
 }
 
+void zo_reader_rest(zo_reader *r)
+{
+    sqlite3_db_release_memory(r->conn.db);
+    if (r->page_cap)
+        explicit_bzero(r->page, r->page_cap);
+}
+
 /* ---- events ---- */
 
 static bool reserve_page(zo_reader *r, size_t bytes)
@@ -179,7 +186,8 @@ zo_status zo_reader_events(zo_reader *r, int64_t study, uint64_t after, zo_statu
 
 zo_status zo_reader_last_rebase(zo_reader *r, int64_t study, uint64_t *seq_out, zo_error *err)
 {
-    _Static_assert(ZO_EVENT_REBASED == 11, "the literal in LAST_REBASE and in the index events_rebased");
+    _Static_assert(ZO_EVENT_REBASED == 11 && ZO_EVENT_FORGOTTEN == 12,
+                   "the literals in LAST_REBASE and in the index events_rebased");
     sqlite3_stmt *q = NULL;
     zo_status s = zo_conn_query(&r->conn, ZO_SQL_LAST_REBASE, &q, err);
     int rc;

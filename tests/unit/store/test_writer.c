@@ -276,19 +276,29 @@ static void many_submitters_share_commits_beside_readers(void **state)
     print_message("%zu writes in %zu commits\n", f->n_back - back, f->n_batches - batches);
 }
 
+/* Another program; it waits for what the store may just be doing to its log. */
+static sqlite3 *take_write_lock(const char *path)
+{
+    sqlite3 *db = NULL;
+
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_busy_timeout(db, 10000), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    return db;
+}
+
 static void what_arrives_during_a_commit_is_one_batch(void **state)
 {
     fx *f = *state;
     enum { N = 64 };
     static fx_events e[N];
-    sqlite3 *other = NULL;
+    sqlite3 *other;
     size_t out = N;
     const int64_t a = fx_create(f, "a");
     const size_t batches = f->n_batches;
 
     /* Another program holds the write lock; meanwhile the first write waits for it and the others queue up. */
-    assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    other = take_write_lock(f->path);
     for (size_t i = 0; i < N; i++) {
         fx_events_set(&e[i], a, 2 + i, 1);
         e[i].w.owner = &out;
@@ -311,13 +321,12 @@ static void what_arrives_during_a_commit_is_one_batch(void **state)
 static void a_lock_held_too_long_is_busy_and_heals(void **state)
 {
     fx *f = *state;
-    sqlite3 *other = NULL;
+    sqlite3 *other;
     const int64_t a = fx_create(f, "a");
 
     f->opts.busy_timeout_ms = 50;
     fx_reopen(f);
-    assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    other = take_write_lock(f->path);
     assert_int_equal(fx_append(f, a, 2, 1), ZO_EBUSY);
     /* what was built on the failed write fails alike, once the lock is gone */
     sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL);
