@@ -51,5 +51,8 @@ CREATE TABLE history (               -- what was learned and forgotten, by whom 
 CREATE UNIQUE INDEX history_requests ON history (of_study, owner, request) WHERE request IS NOT NULL;
 CREATE INDEX history_pending ON history (entry) WHERE request IS NOT NULL AND erased_ms IS NULL;
 
-ALTER TABLE replies ADD COLUMN model INTEGER; -- whose forgets drop it
-CREATE INDEX replies_by_model ON replies (model) WHERE model IS NOT NULL;
+ALTER TABLE replies ADD COLUMN owner INTEGER; -- whose forgets drop it: a model, or less than 0 a study
+CREATE INDEX replies_by_owner ON replies (owner);
+
+DROP INDEX events_rebased;
+CREATE INDEX events_rebased ON events (study, seq) WHERE kind IN (11, 12); -- and ZO_EVENT_FORGOTTEN

@@ -29,9 +29,12 @@ int zo_cli_verify_certificate(int argc, char **argv)
     static char text[MAX_CERTIFICATE_BYTES + 1];
     const int stop = zo_cli_operands(argc, argv, 1, 1,
                                      "usage: zerothd verify-certificate FILE\n\n"
-                                     "Check a certificate of forgetting, as GET /v1/models/{model}/certificates/{number} gives it (- reads standard input):\n"
-                                     "its entry has the hash that it names after the previous one's, and, while the certificate shows them, digest and salt\n"
-                                     "fit the entry's commitment. That the digest is the state's is for you to see: learn the rows that remain into a fresh\n"
+                                     "Check a certificate of forgetting, as GET "
+                                     "/v1/models/{model}/certificates/{number} gives it (- reads standard input):\n"
+                                     "its entry has the hash that it names after the previous one's, and, while the "
+                                     "certificate shows them, digest and salt\n"
+                                     "fit the entry's commitment. That the digest is the state's is for you to see: "
+                                     "learn the rows that remain into a fresh\n"
                                      "model of the same configuration and seed, and compare its state_digest.\n"
                                      "Exit status: 0 it holds, 1 it does not, 65 it is no certificate.\n");
     zo_certificate_facts f;
@@ -52,9 +55,10 @@ int zo_cli_verify_certificate(int argc, char **argv)
     if (rc != ZO_OK)
         return zo_cli_fail("verify-certificate", &err);
     at[zo_time_print(f.at_ms, at)] = '\0';
-    printf("it holds: request %" PRIu64 " of %s at %s forgot %" PRIu64 " by %s, %" PRIu64 " remain\n", f.request, f.model, at, f.rows,
-           f.scope, f.rows_after);
+    printf("it holds: request %" PRIu64 " of %s at %s forgot %" PRIu64 " by %s, %" PRIu64 " remain\n", f.request,
+           f.model, at, f.rows, f.scope, f.rows_after);
     printf("state after it: %s\n", f.has_digest ? f.digest : "not shown any more (later changes have taken its salt)");
-    printf("storage: %s\n", f.storage_done ? "erased, the log included" : "not erased yet when the certificate was written");
+    printf("storage: %s\n",
+           f.storage_done ? "erased, the log included" : "not erased yet when the certificate was written");
     return ZO_EXIT_OK;
 }

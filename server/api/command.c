@@ -218,7 +218,9 @@ static zo_status remember(api_cmd *c, zo_ctx *x, zo_error *err)
                             .body_bytes = c->cmd.body_bytes,
                             .status = status,
                             .at_ms = x->now.wall_ms,
-                            .model = x->live ? x->row->study : 0};
+                            .owner = !x->row   ? 0
+                                     : x->live ? x->row->study
+                                               : -x->row->study};
 
     if (status < 200 || status > 299)
         return ZO_OK;

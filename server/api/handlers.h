@@ -36,6 +36,11 @@ zo_status api_stopping(zo_req *req, zo_error *err);
 zo_status api_state(zo_req *req, zo_error *err);
 zo_status api_export(zo_req *req, zo_error *err);
 
+zo_status api_study_forget(zo_req *req, zo_error *err);
+zo_status api_forget_requests(zo_req *req, zo_error *err);
+zo_status api_study_certificate(zo_req *req, zo_error *err);
+zo_status api_study_verify(zo_req *req, zo_error *err);
+
 zo_status api_model_create(zo_req *req, zo_error *err);
 zo_status api_model_list(zo_req *req, zo_error *err);
 zo_status api_model_get(zo_req *req, zo_error *err);

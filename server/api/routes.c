@@ -43,6 +43,10 @@ const zo_route zo_api_routes[] = {
     {ZO_GET, "/v1/studies/{study}/state", ZO_SCOPE_READ, api_state, 0, 0},
     {ZO_GET, "/v1/studies/{study}/export", ZO_SCOPE_READ, api_export, 0, 0},
     {ZO_POST, "/v1/studies/{study}/import", ZO_SCOPE_WRITE, api_import, LINES, MAX_IMPORT_BYTES},
+    {ZO_POST, "/v1/studies/{study}/forget", ZO_SCOPE_WRITE, api_study_forget, JSON, 0},
+    {ZO_GET, "/v1/studies/{study}/forget-requests", ZO_SCOPE_READ, api_forget_requests, 0, 0},
+    {ZO_GET, "/v1/studies/{study}/certificates/{number}", ZO_SCOPE_READ, api_study_certificate, 0, 0},
+    {ZO_POST, "/v1/studies/{study}/verify", ZO_SCOPE_READ, api_study_verify, JSON, 0},
 
     {ZO_POST, "/v1/models", ZO_SCOPE_WRITE, api_model_create, JSON, MAX_IMPORT_BYTES},
     {ZO_GET, "/v1/models", ZO_SCOPE_READ, api_model_list, 0, 0},

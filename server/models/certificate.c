@@ -1,4 +1,5 @@
-/* See certificate.h: hash = SHA-256(previous hash, canonical text of the entry), commitment = HMAC-SHA-256(salt, digest). */
+/* See certificate.h: hash = SHA-256(previous hash, canonical text of the entry), commitment = HMAC-SHA-256(salt,
+ * digest). */
 #include "models/certificate.h"
 
 #include <sodium.h>
@@ -7,7 +8,8 @@
 #include "codec/jsonread.h"
 #include "models/crypt.h"
 
-static zo_status read_hex(const json_t *doc, const char *key, bool needed, uint8_t out[CRYPT_HASH_BYTES], bool *found, zo_error *err)
+static zo_status read_hex(const json_t *doc, const char *key, bool needed, uint8_t out[CRYPT_HASH_BYTES], bool *found,
+                          zo_error *err)
 {
     const json_t *v = json_object_get(doc, key);
     const char *text = json_string_value(v);
@@ -39,7 +41,9 @@ static zo_status check_chain(const json_t *doc, const json_t *entry, zo_error *e
         return zo_fail_nomem(err);
     crypt_chain(previous, text, computed);
     zo_free(text);
-    return crypt_equal(hash, computed) ? ZO_OK : zo_fail(err, ZO_EINVAL, "/hash", "the entry does not have this hash: one of them was changed");
+    return crypt_equal(hash, computed)
+               ? ZO_OK
+               : zo_fail(err, ZO_EINVAL, "/hash", "the entry does not have this hash: one of them was changed");
 }
 
 static zo_status check_commitment(const json_t *doc, const json_t *entry, zo_certificate_facts *out, zo_error *err)
@@ -73,13 +77,13 @@ static zo_status read_entry(const json_t *entry, zo_certificate_facts *out, zo_e
     } in = {.scope = "", .model = "", .study = ""};
 #define IN(member) offsetof(__typeof__(in), member)
     static const zo_field fields[] = {
-        {"event", ZO_F_STRING, IN(event), true, 0, 0},        {"model", ZO_F_STRING, IN(model), false, 0, 0},
-        {"study", ZO_F_STRING, IN(study), false, 0, 0},       {"scope", ZO_F_STRING, IN(scope), true, 0, 0},
+        {"event", ZO_F_STRING, IN(event), true, 0, 0},           {"model", ZO_F_STRING, IN(model), false, 0, 0},
+        {"study", ZO_F_STRING, IN(study), false, 0, 0},          {"scope", ZO_F_STRING, IN(scope), true, 0, 0},
         {"commitment", ZO_F_STRING, IN(commitment), true, 0, 0}, {"config_digest", ZO_F_STRING, IN(config), true, 0, 0},
-        {"method", ZO_F_STRING, IN(method), true, 0, 0},      {"version", ZO_F_STRING, IN(version), true, 0, 0},
-        {"reason", ZO_F_STRING, IN(reason), false, 0, 0},     {"at_ms", ZO_F_U64, IN(at_ms), true, 0, 0},
-        {"request", ZO_F_U64, IN(request), true, 0, 0},       {"rows", ZO_F_U64, IN(rows), true, 0, 0},
-        {"rows_after", ZO_F_U64, IN(rows_after), true, 0, 0}, {"sequence", ZO_F_U64, IN(sequence), true, 0, 0},
+        {"method", ZO_F_STRING, IN(method), true, 0, 0},         {"version", ZO_F_STRING, IN(version), true, 0, 0},
+        {"reason", ZO_F_STRING, IN(reason), false, 0, 0},        {"at_ms", ZO_F_U64, IN(at_ms), true, 0, 0},
+        {"request", ZO_F_U64, IN(request), true, 0, 0},          {"rows", ZO_F_U64, IN(rows), true, 0, 0},
+        {"rows_after", ZO_F_U64, IN(rows_after), true, 0, 0},    {"sequence", ZO_F_U64, IN(sequence), true, 0, 0},
         {"subjects", ZO_F_U64, IN(subjects), true, 0, 0}};
 #undef IN
     const zo_status rc = zo_json_read(entry, fields, ZO_LEN(fields), &in, NULL, err);

@@ -8,7 +8,7 @@ typedef struct zo_certificate_facts {
     char model[64], scope[32];
     uint64_t request, rows, rows_after, sequence;
     int64_t at_ms;
-    bool has_digest;      /* the certificate still shows the state's digest, and it fits the commitment */
+    bool has_digest; /* the certificate still shows the state's digest, and it fits the commitment */
     bool storage_done;
     char digest[72];
 } zo_certificate_facts;

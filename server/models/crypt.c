@@ -91,30 +91,38 @@ static void put(void *ctx, const void *bytes, size_t n, bool ends_leaf)
     start_leaf(d);
 }
 
-static zo_status digest_of(const zo_model *m,
-                           zo_status (*leaves)(const zo_model *, void (*)(void *, const void *, size_t, bool), void *,
-                                               zo_error *),
-                           uint8_t out[CRYPT_HASH_BYTES], zo_error *err)
+zo_status crypt_digest(zo_status (*leaves)(const void *of, crypt_put_fn *put, void *ctx, zo_error *err), const void *of,
+                       uint8_t out[CRYPT_HASH_BYTES], zo_error *err)
 {
     struct digest d;
     zo_status rc;
 
     crypto_hash_sha256_init(&d.all);
     start_leaf(&d);
-    if ((rc = leaves(m, put, &d, err)) == ZO_OK)
+    if ((rc = leaves(of, put, &d, err)) == ZO_OK)
         crypto_hash_sha256_final(&d.all, out);
     sodium_memzero(&d, sizeof d);
     return rc;
 }
 
+static zo_status state_leaves(const void *of, crypt_put_fn *to, void *ctx, zo_error *err)
+{
+    return zo_model_digest(of, to, ctx, err);
+}
+
+static zo_status config_leaves(const void *of, crypt_put_fn *to, void *ctx, zo_error *err)
+{
+    return zo_model_config_leaf(of, to, ctx, err);
+}
+
 zo_status crypt_state_digest(const zo_model *m, uint8_t out[CRYPT_HASH_BYTES], zo_error *err)
 {
-    return digest_of(m, zo_model_digest, out, err);
+    return crypt_digest(state_leaves, m, out, err);
 }
 
 zo_status crypt_config_digest(const zo_model *m, uint8_t out[CRYPT_HASH_BYTES], zo_error *err)
 {
-    return digest_of(m, zo_model_config_leaf, out, err);
+    return crypt_digest(config_leaves, m, out, err);
 }
 
 void crypt_commit(const uint8_t salt[CRYPT_HASH_BYTES], const uint8_t digest[CRYPT_HASH_BYTES],

@@ -9,7 +9,7 @@
 
 #include "codec/jsonwrite.h"
 #include "codec/modelspec.h"
-#include "models/crypt.h"
+#include "models/chain.h"
 #include "store/changes.h"
 
 typedef struct zo_live zo_live;
@@ -74,7 +74,8 @@ typedef struct zo_forgotten {
 /* All or nothing. ZO_ENOTFOUND: never known; ZO_ECONFLICT: forgotten before (the message has the request's number), or
  * rows that are not live (pointer /x/i); ZO_EUNSUPPORTED: not by this in the model's retention. */
 zo_status zo_live_forget(zo_live *l, zo_act *a, const zo_forget *in, zo_forgotten *out, zo_error *err);
-/* Other labels (or targets) for live rows, by ids. ZO_EUNSUPPORTED where rows are not kept; ZO_ENOTFOUND, ZO_ECONFLICT /ids/i. */
+/* Other labels (or targets) for live rows, by ids. ZO_EUNSUPPORTED where rows are not kept; ZO_ENOTFOUND, ZO_ECONFLICT
+ * /ids/i. */
 typedef struct zo_relabel {
     size_t n;
     const char *const *ids, *const *labels;
@@ -88,12 +89,5 @@ zo_status zo_live_seal(zo_live *l, zo_act *a, zo_error *err);
 bool zo_live_is_sealed(const zo_live *l);
 /* The certificate of a forget that this transaction has sealed. */
 zo_status zo_live_certificate(const zo_live *l, const zo_act *a, uint64_t sequence, zo_json *w, zo_error *err);
-
-/* ---- history, from the store (history.c) ---- */
-/* A history entry as JSON: its body's members, "hash", and for forgets "storage". */
-zo_status zo_history_write(const zo_history *h, zo_json *w, zo_error *err);
-/* A certificate: everything that is needed to check it. previous: hash of the entry before. */
-zo_status zo_certificate_write(const zo_history *h, const uint8_t previous[CRYPT_HASH_BYTES], zo_json *w,
-                               zo_error *err);
 
 #endif

@@ -104,7 +104,7 @@ void turn_run_commands(turn *t)
     unsigned n = 0;
     zo_cmd *c;
 
-    while (n < TURN_COMMANDS && !t->undo && (c = cmds_pop(&t->in)) != NULL) {
+    while (n < TURN_COMMANDS && !t->undo && !t->reload && (c = cmds_pop(&t->in)) != NULL) {
         if (t->a->kind == ACTOR_DIRECTORY && t->x.events)
             zo_events_clear(t->x.events);
         turn_run_one(t, c, false);
@@ -141,7 +141,7 @@ static void run_study(turn *t)
     tick(t);
     turn_run_commands(t);
     /* It ends: each further round needs a change, which a parked command makes only by being finished. */
-    while (a->parked.head) {
+    while (a->parked.head && !t->reload) {
         changed = study_seq(a) != seq;
         if (!changed && !first)
             break;
@@ -149,7 +149,7 @@ static void run_study(turn *t)
         first = false;
         wait_rerun(t, changed);
     }
-    if (!a->deleting)
+    if (!a->deleting && !t->reload)
         snapshot_step(t);
 }
 
@@ -322,7 +322,7 @@ static void end_turn(turn *t, bool loading)
                                    : 0;
 
     rt_lock(rt);
-    if (a->study && !a->deleting && a->kind == ACTOR_STUDY) {
+    if (a->study && !a->deleting && !t->reload && a->kind == ACTOR_STUDY) {
         const char *state = zo_study_state_name(zo_study_get_state(a->study, NULL));
 
         if (strcmp(state, a->row.state) != 0)
@@ -330,6 +330,8 @@ static void end_turn(turn *t, bool loading)
     }
     release_created(t);
     record *submit = settle(t, &finished);
+    if (t->reload && !a->drop) /* pool_schedule waits for the record that is in flight */
+        a->drop = true;
     cmds_finish(rt, &finished);
     cmds_join(&t->in, &a->inbox); /* what was not run comes first */
     a->inbox = t->in;

@@ -86,6 +86,11 @@ zo_status zo_ctx_delete(zo_ctx *x, zo_error *err)
     return ZO_OK;
 }
 
+void zo_ctx_reload(zo_ctx *x)
+{
+    turn_of(x)->reload = true;
+}
+
 void zo_ctx_undo(zo_ctx *x)
 {
     turn_of(x)->undo = true;

@@ -191,7 +191,8 @@ struct turn { /* what zo_ctx really is */
     zo_cmd *cmd;
     cmd_list in, done;
     bool draining, no_waiting, save_failed;
-    bool undo; /* nothing of this turn may stay */
+    bool undo;   /* nothing of this turn may stay */
+    bool reload; /* the study is to be loaded again when it is durable */
     bool tick_failed;
     /* as they were when the turn began */
     bool evict, saving, deleted;

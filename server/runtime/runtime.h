@@ -37,12 +37,12 @@ typedef struct zo_cmd_private {
 struct zo_cmd {
     zo_cmd *next;                         /* runtime's, then the list given to finished */
     zo_step (*run)(zo_cmd *c, zo_ctx *x); /* [worker] */
-    /* Model commands that changed something set it in run: called when all commands of the turn have run and the history
-     * of what they did is written, to say what came of it. A failed turn does not call it. */
+    /* Model commands that changed something set it in run: called when all commands of the turn have run and the
+     * history of what they did is written, to say what came of it. A failed turn does not call it. */
     void (*late)(zo_cmd *c, zo_ctx *x); /* [worker] */
-    int64_t wait_until_ms;                /* monotonic; 0: never parked */
-    size_t bytes;                         /* admission: approximate memory it holds */
-    bool is_write;                        /* refused early while the store is read-only */
+    int64_t wait_until_ms;              /* monotonic; 0: never parked */
+    size_t bytes;                       /* admission: approximate memory it holds */
+    bool is_write;                      /* refused early while the store is read-only */
     /* Idempotency-Key, checked before run: in flight -> ZO_ECONFLICT; known with another body -> ZO_EINVAL; known ->
      * repeat. */
     const char *idempotency_key, *idempotency_route;
@@ -77,7 +77,11 @@ zo_status zo_ctx_remember(zo_ctx *x, const zo_idempotency *reply, zo_error *err)
 /* NULL: unchanged. row->revision rises by one: it counts changes that make no event, so (zo_study_seq, row->revision)
  * names a version. */
 zo_status zo_ctx_update_row(zo_ctx *x, const char *title, const char *metadata, zo_error *err);
-zo_status zo_ctx_delete(zo_ctx *x, zo_error *err); /* the study or model is gone once durable; later commands get ENOTFOUND */
+zo_status zo_ctx_delete(zo_ctx *x,
+                        zo_error *err); /* the study or model is gone once durable; later commands get ENOTFOUND */
+/* The study in memory is not what its log will say: it is dropped once this turn's record is durable, and loaded again.
+ * No other command runs before. */
+void zo_ctx_reload(zo_ctx *x);
 /* Memory was changed and the command can't be finished: all that this turn did is undone, its commands fail. */
 void zo_ctx_undo(zo_ctx *x);
 /* Directory command only: make study (taken on success; its CREATED event is in x->events) known under a fresh id and
@@ -85,7 +89,8 @@ void zo_ctx_undo(zo_ctx *x);
  * *existing_out is that study's row. */
 zo_status zo_ctx_create(zo_ctx *x, zo_study_row *row, zo_study *study, zo_study_row *existing_out, zo_error *err);
 /* The same for a model, which is made here from row->spec; *live_out is lent until run returns. */
-zo_status zo_ctx_create_model(zo_ctx *x, zo_study_row *row, zo_study_row *existing_out, zo_live **live_out, zo_error *err);
+zo_status zo_ctx_create_model(zo_ctx *x, zo_study_row *row, zo_study_row *existing_out, zo_live **live_out,
+                              zo_error *err);
 
 typedef struct zo_runtime_opts {
     zo_store *store;

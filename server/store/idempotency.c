@@ -114,8 +114,7 @@ zo_status zo_reply_put(zo_store *st, const zo_idempotency *r, zo_error *err) /* 
     rc = rc ? rc : sqlite3_bind_text(q, 5, r->headers, -1, SQLITE_STATIC);
     rc = rc ? rc : zo_bind_bytes(q, 6, r->reply, r->reply_bytes);
     rc = rc ? rc : sqlite3_bind_int64(q, 7, r->at_ms);
-    if (r->model)
-        rc = rc ? rc : sqlite3_bind_int64(q, 8, r->model);
+    rc = rc ? rc : sqlite3_bind_int64(q, 8, r->owner);
     if ((s = zo_conn_finish(c, q, rc, "remember a reply", err)) != ZO_OK)
         return s;
     st->replies++;
@@ -202,13 +201,14 @@ done:
     return s;
 }
 
-zo_status zo_replies_drop(zo_store *st, int64_t model, zo_error *err) /* [store] */
+/* Also those that an earlier version remembered without an owner. */
+zo_status zo_replies_drop(zo_store *st, int64_t owner, zo_error *err) /* [store] */
 {
     sqlite3_stmt *q = NULL;
-    zo_status s = zo_conn_query(&st->conn, ZO_SQL_REPLIES_OF_MODEL, &q, err);
+    zo_status s = zo_conn_query(&st->conn, ZO_SQL_REPLIES_OF_OWNER, &q, err);
 
     if (s == ZO_OK)
-        s = zo_conn_finish(&st->conn, q, sqlite3_bind_int64(q, 1, model), "drop remembered replies", err);
+        s = zo_conn_finish(&st->conn, q, sqlite3_bind_int64(q, 1, owner), "drop remembered replies", err);
     st->replies = -1; /* counted again when wanted */
     return s;
 }

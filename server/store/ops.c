@@ -165,6 +165,9 @@ zo_status zo_ops_run(zo_store *st, const zo_write *w, bool *alone_out, zo_error 
         case ZO_OP_HISTORY:
             s = zo_history_put(st, op, err);
             break;
+        case ZO_OP_SCRUB:
+            s = zo_scrub_events(st, op, err);
+            break;
         case ZO_OP_REPLIES_DROP:
             s = zo_replies_drop(st, op->study, err);
             break;

@@ -44,6 +44,7 @@ size_t zo_write_bytes(const zo_write *w)
             break;
         case ZO_OP_PART_DROP:
         case ZO_OP_REPLIES_DROP:
+        case ZO_OP_SCRUB:
         case ZO_OP_KEY_PUT:
         case ZO_OP_KEY_DROP:
         case ZO_OP_TOMBSTONE:

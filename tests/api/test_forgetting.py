@@ -12,36 +12,14 @@ import time
 import pytest
 
 from model_client import Book, create, digest, safetensors
-from zeroth_client import ROOT, SANITIZED, ZEROTHD, wait_until
+from residue import assert_gone, erased
+from zeroth_client import ROOT, ZEROTHD, wait_until
 
 spec_of = importlib.util.spec_from_file_location("verify_certificate", ROOT / "tests/verify_certificate.py")
 verify_certificate = importlib.util.module_from_spec(spec_of)
 spec_of.loader.exec_module(verify_certificate)
 
 
-def erased(api, path, number):
-    return wait_until(lambda: (c := api.get(f"{path}/certificates/{number}").json)["storage"]["state"] == "done" and c, 10)
-
-
-def files_of(d):
-    return [p for p in d.directory.rglob("*") if p.is_file()]
-
-
-def memory_of(pid):
-    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
-        for line in maps:
-            span, mode, *_ = line.split()
-            if not mode.startswith("rw"):
-                continue
-            low, high = (int(v, 16) for v in span.split("-"))
-            try:
-                mem.seek(low)
-                yield mem.read(high - low)
-            except (OSError, ValueError):
-                pass
-
-
-@pytest.mark.skipif(SANITIZED, reason="a sanitizer keeps what was freed in quarantine")
 @pytest.mark.parametrize("retention", ["rows", "groups", "none"])
 def test_nothing_of_the_forgotten_is_left(own_daemon, retention):
     d = own_daemon()
@@ -92,14 +70,7 @@ def test_nothing_of_the_forgotten_is_left(own_daemon, retention):
         api.post(path + "/predict", {"x": keep})
     api.close()
     time.sleep(1.5)
-    for p in files_of(d):
-        data = p.read_bytes()
-        for m in marks:
-            assert m not in data, (p, m)
-    for region in memory_of(d.process.pid):
-        for m in marks:
-            at = region.find(m)
-            assert at < 0, (m, region[max(0, at - 64):at + 64])
+    assert_gone(d, marks)
 
 
 def test_a_reader_makes_the_certificate_wait_and_says_so(own_daemon):

@@ -1,4 +1,5 @@
-/* GET .../history, .../certificates/{number}, POST .../verify: what a model can prove. */
+/* GET .../history, .../certificates/{number}, POST .../verify: what a model, or a study that was made to forget, can
+ * prove. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,6 +7,7 @@
 #include "api/handlers.h"
 #include "api/model_json.h"
 #include "codec/jsonread.h"
+#include "models/retained.h"
 
 /* ---- history ---- */
 
@@ -45,6 +47,8 @@ static zo_status work_history(api_cmd *c, zo_ctx *x, zo_error *err)
     struct page p = {.w = &w, .limit = (size_t)q->limit, .err = err};
     zo_status rc;
 
+    const bool of_study = x->study != NULL;
+
     snprintf(list, sizeof list, "history %s", x->row->id);
     if (q->cursor && (rc = api_cursor_decode(q->cursor, list, &at, err)) != ZO_OK)
         return rc;
@@ -52,8 +56,8 @@ static zo_status work_history(api_cmd *c, zo_ctx *x, zo_error *err)
     zo_json_begin_object(&w);
     zo_json_key(&w, "history");
     zo_json_begin_array(&w);
-    rc = zo_reader_history(x->reader, false, x->row->study, at.number[0], UINT64_MAX, (size_t)q->limit + 1, put_entry,
-                           &p, err);
+    rc = zo_reader_history(x->reader, of_study, x->row->study, at.number[0], UINT64_MAX, (size_t)q->limit + 1,
+                           put_entry, &p, err);
     if (rc != ZO_OK) {
         zo_json_fini(&w);
         return rc;
@@ -69,22 +73,42 @@ static zo_status work_history(api_cmd *c, zo_ctx *x, zo_error *err)
     return ZO_OK;
 }
 
-zo_status api_model_history(zo_req *req, zo_error *err)
+static zo_status begin_history(zo_req *req, struct list_cmd **out, zo_error *err)
 {
     static const char *const allowed[] = {"limit", "cursor"};
     struct list_cmd *q;
     zo_status rc;
 
+    *out = NULL;
     if (!api_accepts(req, api_json_type, NULL))
         return ZO_OK;
     if ((rc = api_begin(req, sizeof *q, work_history, allowed, ZO_LEN(allowed), &q, err)) != ZO_OK)
         return rc;
     q->cursor = zo_req_query(req, "cursor");
     q->limit = 100;
-    if ((rc = api_query_u64(req, "limit", 1, 1000, &q->limit, err)) != ZO_OK)
-        return rc;
-    api_submit_model(&q->c);
-    return ZO_OK;
+    if ((rc = api_query_u64(req, "limit", 1, 1000, &q->limit, err)) == ZO_OK)
+        *out = q;
+    return rc;
+}
+
+zo_status api_model_history(zo_req *req, zo_error *err)
+{
+    struct list_cmd *q;
+    const zo_status rc = begin_history(req, &q, err);
+
+    if (rc == ZO_OK && q)
+        api_submit_model(&q->c);
+    return rc;
+}
+
+zo_status api_forget_requests(zo_req *req, zo_error *err)
+{
+    struct list_cmd *q;
+    const zo_status rc = begin_history(req, &q, err);
+
+    if (rc == ZO_OK && q)
+        api_submit_study(&q->c);
+    return rc;
 }
 
 /* ---- certificates ---- */
@@ -115,15 +139,16 @@ static zo_status work_certificate(api_cmd *c, zo_ctx *x, zo_error *err)
 {
     const struct certificate_cmd *q = (const struct certificate_cmd *)(const void *)c;
     struct pair p = {.err = err};
+    const bool of_study = x->study != NULL;
     zo_json w;
     zo_status rc;
 
-    if ((rc = zo_reader_request(x->reader, false, x->row->study, q->number, &p.seq, err)) != ZO_OK)
+    if ((rc = zo_reader_request(x->reader, of_study, x->row->study, q->number, &p.seq, err)) != ZO_OK)
         return rc;
     zo_json_init(&w);
     p.w = &w;
-    rc =
-        zo_reader_history(x->reader, false, x->row->study, p.seq > 1 ? p.seq - 2 : 0, p.seq + 1, 2, take_pair, &p, err);
+    rc = zo_reader_history(x->reader, of_study, x->row->study, p.seq > 1 ? p.seq - 2 : 0, p.seq + 1, 2, take_pair, &p,
+                           err);
     if (rc != ZO_OK) {
         zo_json_fini(&w);
         return rc;
@@ -132,19 +157,40 @@ static zo_status work_certificate(api_cmd *c, zo_ctx *x, zo_error *err)
     return ZO_OK;
 }
 
-zo_status api_model_certificate(zo_req *req, zo_error *err)
+static zo_status begin_certificate(zo_req *req, struct certificate_cmd **out, zo_error *err)
 {
     struct certificate_cmd *q;
     zo_status rc;
 
+    *out = NULL;
     if (!api_accepts(req, api_json_type, NULL))
         return ZO_OK;
     if ((rc = api_begin(req, sizeof *q, work_certificate, NULL, 0, &q, err)) != ZO_OK)
         return rc;
     if (api_path_number(req, &q->number, err) != ZO_OK)
         return zo_fail(err, ZO_ENOTFOUND, "", "no such forget request: they are numbered from 1");
-    api_submit_model(&q->c);
+    *out = q;
     return ZO_OK;
+}
+
+zo_status api_model_certificate(zo_req *req, zo_error *err)
+{
+    struct certificate_cmd *q;
+    const zo_status rc = begin_certificate(req, &q, err);
+
+    if (rc == ZO_OK && q)
+        api_submit_model(&q->c);
+    return rc;
+}
+
+zo_status api_study_certificate(zo_req *req, zo_error *err)
+{
+    struct certificate_cmd *q;
+    const zo_status rc = begin_certificate(req, &q, err);
+
+    if (rc == ZO_OK && q)
+        api_submit_study(&q->c);
+    return rc;
 }
 
 /* ---- verify ---- */
@@ -174,6 +220,11 @@ static zo_status follow(void *ctx, const zo_history *h)
     return ZO_OK;
 }
 
+static zo_status digest_now(const zo_ctx *x, uint8_t out[CRYPT_HASH_BYTES], zo_error *err)
+{
+    return x->live ? zo_live_digest(x->live, out, err) : zo_retained_digest(x->row->spec, x->study, out, err);
+}
+
 static zo_status work_verify(api_cmd *c, zo_ctx *x, zo_error *err)
 {
     static const zo_field fields[] = {{"digest", ZO_F_STRING, 0, true, 2 * CRYPT_HASH_BYTES, 2 * CRYPT_HASH_BYTES}};
@@ -189,11 +240,12 @@ static zo_status work_verify(api_cmd *c, zo_ctx *x, zo_error *err)
     if ((rc = api_parse(c, &doc, err)) != ZO_OK)
         return rc;
     if ((rc = zo_json_read(doc, fields, ZO_LEN(fields), &given, NULL, err)) != ZO_OK ||
-        (rc = zo_live_digest(x->live, digest, err)) != ZO_OK)
+        (rc = digest_now(x, digest, err)) != ZO_OK)
         goto done;
     do { /* in pages: an old transaction would keep the log from starting over */
         before = (size_t)k.entries;
-        rc = zo_reader_history(x->reader, false, x->row->study, k.entries, UINT64_MAX, 1000, follow, &k, err);
+        rc =
+            zo_reader_history(x->reader, x->study != NULL, x->row->study, k.entries, UINT64_MAX, 1000, follow, &k, err);
     } while (rc == ZO_OK && k.entries > before && !k.broken);
     if (rc != ZO_OK)
         goto done;
@@ -201,8 +253,11 @@ static zo_status work_verify(api_cmd *c, zo_ctx *x, zo_error *err)
     zo_json_init(&w);
     zo_json_begin_object(&w);
     zo_json_key_bool(&w, "match", strcmp(hex, given) == 0);
-    zo_json_key_u64(&w, "sequence", zo_live_sequence(x->live));
-    zo_json_key_u64(&w, "rows", zo_model_rows(zo_live_model(x->live)));
+    if (x->live) {
+        zo_json_key_u64(&w, "sequence", zo_live_sequence(x->live));
+        zo_json_key_u64(&w, "rows", zo_model_rows(zo_live_model(x->live)));
+    } else
+        zo_json_key_u64(&w, "trials", zo_retained_trials(x->study));
     zo_json_key_string(&w, "chain", k.broken ? "broken" : "intact");
     if (k.broken)
         zo_json_key_u64(&w, "broken_at", k.broken);
@@ -214,16 +269,34 @@ done:
     return rc;
 }
 
+static zo_status begin_verify(zo_req *req, api_cmd **out, zo_error *err)
+{
+    zo_status rc;
+
+    *out = NULL;
+    if (!api_accepts(req, api_json_type, NULL))
+        return ZO_OK;
+    if ((rc = api_begin(req, sizeof **out, work_verify, NULL, 0, out, err)) == ZO_OK)
+        (*out)->cmd.is_write = false;
+    return rc;
+}
+
 zo_status api_model_verify(zo_req *req, zo_error *err)
 {
     api_cmd *c;
-    zo_status rc;
+    const zo_status rc = begin_verify(req, &c, err);
 
-    if (!api_accepts(req, api_json_type, NULL))
-        return ZO_OK;
-    if ((rc = api_begin(req, sizeof *c, work_verify, NULL, 0, &c, err)) != ZO_OK)
-        return rc;
-    c->cmd.is_write = false;
-    api_submit_model(c);
-    return ZO_OK;
+    if (rc == ZO_OK && c)
+        api_submit_model(c);
+    return rc;
+}
+
+zo_status api_study_verify(zo_req *req, zo_error *err)
+{
+    api_cmd *c;
+    const zo_status rc = begin_verify(req, &c, err);
+
+    if (rc == ZO_OK && c)
+        api_submit_study(c);
+    return rc;
 }
