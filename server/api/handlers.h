@@ -48,6 +48,7 @@ zo_status api_model_delete(zo_req *req, zo_error *err);
 zo_status api_model_learn(zo_req *req, zo_error *err);
 zo_status api_model_forget(zo_req *req, zo_error *err);
 zo_status api_model_relabel(zo_req *req, zo_error *err);
+zo_status api_model_merge(zo_req *req, zo_error *err);
 zo_status api_model_predict(zo_req *req, zo_error *err);
 zo_status api_model_verify(zo_req *req, zo_error *err);
 zo_status api_model_weights(zo_req *req, zo_error *err);

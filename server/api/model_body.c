@@ -33,7 +33,7 @@ void api_rows_fini(api_rows *r)
 
 /* ---- the two forms ---- */
 
-static bool is_safetensors(const zo_req *req)
+bool api_is_safetensors(const zo_req *req)
 {
     const char *type = zo_req_header(req, "Content-Type"), *ours = api_array_types[API_AS_ARRAYS];
 
@@ -46,7 +46,7 @@ static zo_status open_body(const api_cmd *c, api_rows *r, zo_error *err)
     const char *bytes = zo_req_body(c->req, &n), *text;
     zo_status rc;
 
-    if (!is_safetensors(c->req))
+    if (!api_is_safetensors(c->req))
         return zo_json_parse(bytes, n, &row_limits, &r->doc, err);
     if ((rc = zo_safetensors_view(bytes, n, &r->view, err)) != ZO_OK)
         return rc;

@@ -1,6 +1,6 @@
-/* POST .../learn, /forget, /relabel: what changes a model. The reply is made when the history of the turn is written,
- * so that it can name the digest of the state that its commit makes visible; a repetition of the request gets the reply
- * without it, for digests are not kept. */
+/* POST .../learn, /forget, /relabel, /merge: what changes a model. The reply is made when the history of the turn is
+ * written, so that it can name the digest of the state that its commit makes visible; a repetition of the request gets
+ * the reply without it, for digests are not kept. */
 #include <string.h>
 
 #include "api/handlers.h"
@@ -92,6 +92,71 @@ static zo_status work_relabel(api_cmd *c, zo_ctx *x, zo_error *err)
     }
     q->rows = r.rows.n;
     api_rows_fini(&r);
+    if (rc == ZO_OK)
+        c->after = after_learn;
+    return rc;
+}
+
+/* ---- merge ---- */
+
+/* The other model as it is on disk: its own commands may go on, so what was read must have stayed the same. */
+static zo_status load_other(const zo_ctx *x, const char *name, zo_changes *changes, zo_live **out, zo_error *err)
+{
+    zo_act act = {.store = x->act->store, .reader = x->act->reader, .changes = changes, .now_ms = x->act->now_ms};
+    zo_study_row row;
+    uint64_t before, after, request;
+    zo_status rc;
+
+    if ((rc = zo_reader_model(x->reader, API_TENANT, name, x->scratch, &row, err)) != ZO_OK)
+        return rc;
+    if ((rc = zo_reader_history_last(x->reader, false, row.study, &before, &request, err)) != ZO_OK)
+        return rc;
+    rc = zo_live_load(&row, &act, out, err);
+    if (zo_reader_history_last(x->reader, false, row.study, &after, &request, NULL) == ZO_OK && after != before) {
+        if (rc == ZO_OK)
+            zo_live_free(*out);
+        return zo_fail(err, ZO_ECONFLICT, "", "it was changed while it was read: try again");
+    }
+    return rc;
+}
+
+static zo_status merge_other(struct change_cmd *q, zo_ctx *x, const char *name, zo_error *err)
+{
+    zo_changes changes;
+    zo_live *other = NULL;
+    zo_status rc;
+
+    zo_changes_init(&changes);
+    rc = load_other(x, name, &changes, &other, err);
+    if (rc != ZO_OK)
+        zo_fail_at(err, "/from");
+    else if (changes.first)
+        rc = zo_fail(err, ZO_ECONFLICT, "/from", "it comes from a backup and must forget again: read it once first");
+    else
+        rc = zo_live_merge(x->live, x->act, other, &q->rows, &q->sequence, err);
+    zo_live_free(other);
+    zo_changes_fini(&changes);
+    return rc;
+}
+
+static zo_status work_merge(api_cmd *c, zo_ctx *x, zo_error *err)
+{
+    static const zo_field fields[] = {{"from", ZO_F_STRING, 0, true, 1, 64}};
+    struct change_cmd *q = (struct change_cmd *)(void *)c;
+    const char *from;
+    json_t *doc;
+    zo_status rc;
+
+    if (api_is_safetensors(c->req)) {
+        size_t n;
+        const char *body = zo_req_body(c->req, &n);
+
+        rc = zo_live_merge_state(x->live, x->act, body, n, &q->rows, &q->sequence, err);
+    } else if ((rc = api_parse(c, &doc, err)) == ZO_OK) {
+        if ((rc = zo_json_read(doc, fields, ZO_LEN(fields), &from, NULL, err)) == ZO_OK)
+            rc = merge_other(q, x, from, err);
+        json_decref(doc);
+    }
     if (rc == ZO_OK)
         c->after = after_learn;
     return rc;
@@ -226,6 +291,11 @@ zo_status api_model_learn(zo_req *req, zo_error *err)
 zo_status api_model_relabel(zo_req *req, zo_error *err)
 {
     return submit(req, work_relabel, err);
+}
+
+zo_status api_model_merge(zo_req *req, zo_error *err)
+{
+    return submit(req, work_merge, err);
 }
 
 zo_status api_model_forget(zo_req *req, zo_error *err)

@@ -56,6 +56,7 @@ const zo_route zo_api_routes[] = {
     {ZO_POST, "/v1/models/{model}/learn", ZO_SCOPE_WRITE, api_model_learn, JSON | ROWS, MAX_IMPORT_BYTES},
     {ZO_POST, "/v1/models/{model}/forget", ZO_SCOPE_WRITE, api_model_forget, JSON | ROWS, MAX_IMPORT_BYTES},
     {ZO_POST, "/v1/models/{model}/relabel", ZO_SCOPE_WRITE, api_model_relabel, JSON, 0},
+    {ZO_POST, "/v1/models/{model}/merge", ZO_SCOPE_WRITE, api_model_merge, JSON | ROWS, MAX_IMPORT_BYTES},
     {ZO_POST, "/v1/models/{model}/predict", ZO_SCOPE_READ, api_model_predict, JSON | ROWS, MAX_IMPORT_BYTES},
     {ZO_POST, "/v1/models/{model}/verify", ZO_SCOPE_READ, api_model_verify, JSON, 0},
 

@@ -11,7 +11,7 @@ static tag class_tag(const zo_live *l, uint32_t cls)
 {
     const char *label = zo_model_class_label(l->model, cls);
 
-    return crypt_tag(l->secret, TAG_CLASS, label, strlen(label) + 1);
+    return crypt_tag(l->tag_secret, TAG_CLASS, label, strlen(label) + 1);
 }
 
 static bool cell_is(const zo_live *l, const live_cell *c, tag_kind kind, const tag *name, const tag *classes)
@@ -135,7 +135,7 @@ static zo_status pick_rows(zo_live *l, const zo_learn *in, uint32_t *entries, zo
     size_t missing = 0, first = 0, n = 0;
 
     for (size_t i = 0; i < in->n; i++) {
-        const tag t = crypt_row_tag(l->secret, &group, in->labels ? in->labels[i] : NULL, in->x + i * c->inputs,
+        const tag t = crypt_row_tag(l->tag_secret, &group, in->labels ? in->labels[i] : NULL, in->x + i * c->inputs,
                                     c->inputs, in->y ? in->y + i * c->outputs : NULL, c->outputs);
         const uint32_t e = tagmap_find(&l->ledger.by_row, &t, is_wanted, &w);
 
@@ -295,7 +295,7 @@ static zo_status find_named(zo_live *l, const zo_forget *in, tag *names, size_t 
         if (l->spec.retention != ZO_RETAIN_ROWS)
             return unsupported(l, in->by, err);
         for (size_t i = 0; i < in->n_ids; i++) {
-            names[i] = crypt_tag(l->secret, TAG_ID, in->ids[i], strlen(in->ids[i]));
+            names[i] = crypt_tag(l->tag_secret, TAG_ID, in->ids[i], strlen(in->ids[i]));
             if (tagmap_find(&l->ledger.by_id, &names[i], NULL, NULL) == UINT32_MAX) {
                 unknown(l, kind, &names[i], "id", err);
                 return zo_fail_at(err, "/ids/%zu", i);
@@ -310,7 +310,7 @@ static zo_status find_named(zo_live *l, const zo_forget *in, tag *names, size_t 
             return unsupported(l, in->by, err);
         if (in->by == ZO_BY_CLASS && l->spec.model.target == ZO_TARGET_REAL)
             return zo_fail(err, ZO_EUNSUPPORTED, "/class", "a model of real targets has no classes");
-        names[0] = crypt_tag(l->secret, kind, in->name, strlen(in->name) + 1);
+        names[0] = crypt_tag(l->tag_secret, kind, in->name, strlen(in->name) + 1);
         if (!any_cell(l, kind, &names[0])) {
             unknown(l, kind, &names[0], zo_scope_names[in->by], err);
             return zo_fail_at(err, "/%s", zo_scope_names[in->by]);

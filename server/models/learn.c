@@ -31,23 +31,28 @@ static zo_status find_classes(zo_live *l, const zo_learn *in, plan *p, zo_error 
     return ZO_OK;
 }
 
-static zo_status check_id(zo_live *l, const tag *id, size_t i, zo_error *err)
+zo_status learn_may_id(const zo_live *l, const tag *id, zo_error *err)
 {
     const uint64_t request = l->spec.refuse_relearn ? graves_request(l, TAG_ID, id) : 0;
-    char pointer[48] = "";
 
-    zo_error e = {0};
     if (tagmap_find(&l->ledger.by_id, id, NULL, NULL) != UINT32_MAX)
-        zo_fail(&e, ZO_ECONFLICT, pointer, "a row with this id is live: forget it first, or use relabel");
-    else if (request)
-        zo_fail(&e, ZO_EGONE, pointer, "this id was forgotten by request %llu and the model refuses to learn it again",
-                (unsigned long long)request);
-    else
-        return ZO_OK;
-    zo_fail_at(&e, "/ids/%zu", i);
-    if (err)
-        *err = e;
-    return e.code;
+        return zo_fail(err, ZO_ECONFLICT, "", "a row with this id is live: forget it first, or use relabel");
+    if (request)
+        return zo_fail(err, ZO_EGONE, "",
+                       "this id was forgotten by request %llu and the model refuses to learn it again",
+                       (unsigned long long)request);
+    return ZO_OK;
+}
+
+zo_status learn_may_group(const zo_live *l, const tag *group, zo_error *err)
+{
+    const uint64_t request =
+        l->spec.refuse_relearn && cells_find_group(l, group) == UINT32_MAX ? graves_request(l, TAG_GROUP, group) : 0;
+
+    return request ? zo_fail(err, ZO_EGONE, "",
+                             "this group was forgotten by request %llu and the model refuses to learn it again",
+                             (unsigned long long)request)
+                   : ZO_OK;
 }
 
 static zo_status make_ids(zo_live *l, const zo_learn *in, plan *p, zo_error *err)
@@ -60,9 +65,9 @@ static zo_status make_ids(zo_live *l, const zo_learn *in, plan *p, zo_error *err
     if (!(p->ids = zo_malloc((in->n + 1) * sizeof *p->ids)))
         return zo_fail_nomem(err);
     for (size_t i = 0; i < in->n; i++) {
-        p->ids[i] = crypt_tag(l->secret, TAG_ID, in->ids[i], strlen(in->ids[i]));
-        if ((rc = check_id(l, &p->ids[i], i, err)) != ZO_OK)
-            return rc;
+        p->ids[i] = crypt_tag(l->tag_secret, TAG_ID, in->ids[i], strlen(in->ids[i]));
+        if ((rc = learn_may_id(l, &p->ids[i], err)) != ZO_OK)
+            return zo_fail_at(err, "/ids/%zu", i);
     }
     /* twice in one request */
     tagmap_init(&seen, tag_at, p->ids);
@@ -93,21 +98,15 @@ static zo_status make_rows(zo_live *l, const zo_learn *in, plan *p, zo_error *er
     if (!(p->rows = zo_malloc((in->n + 1) * sizeof *p->rows)))
         return zo_fail_nomem(err);
     for (size_t i = 0; i < in->n; i++)
-        p->rows[i] = crypt_row_tag(l->secret, &p->group, in->labels ? in->labels[i] : NULL, in->x + i * c->inputs,
+        p->rows[i] = crypt_row_tag(l->tag_secret, &p->group, in->labels ? in->labels[i] : NULL, in->x + i * c->inputs,
                                    c->inputs, in->y ? in->y + i * c->outputs : NULL, c->outputs);
     return ZO_OK;
 }
 
 static zo_status check_named(zo_live *l, const zo_learn *in, const plan *p, zo_error *err)
 {
-    const uint64_t request = l->spec.refuse_relearn && in->group && cells_find_group(l, &p->group) == UINT32_MAX
-                                 ? graves_request(l, TAG_GROUP, &p->group)
-                                 : 0;
-
-    if (request)
-        return zo_fail(err, ZO_EGONE, "/group",
-                       "this group was forgotten by request %llu and the model refuses to learn it again",
-                       (unsigned long long)request);
+    if (in->group && learn_may_group(l, &p->group, err) != ZO_OK)
+        return zo_fail_at(err, "/group");
     if (in->n > l->spec.model.capacity - zo_model_rows(l->model))
         return zo_fail(err, ZO_EINVAL, "/x", "the model holds at most %llu rows (capacity) and has %llu",
                        (unsigned long long)l->spec.model.capacity, (unsigned long long)zo_model_rows(l->model));

@@ -13,7 +13,7 @@ static const tag *grave_name(const void *owner, uint32_t i)
     return &((const zo_live *)owner)->graves[i].name;
 }
 
-static zo_status make(const zo_study_row *row, zo_live **out, zo_error *err)
+static zo_status make(const zo_study_row *row, zo_store *store, zo_live **out, zo_error *err)
 {
     zo_live *l = zo_calloc(1, sizeof *l);
     zo_status rc;
@@ -28,7 +28,8 @@ static zo_status make(const zo_study_row *row, zo_live **out, zo_error *err)
     if (!(l->arena = zo_arena_new(0)))
         rc = zo_fail_nomem(err);
     else if ((rc = zo_model_spec_decode_text(row->spec, strlen(row->spec), l->arena, &l->spec, err)) == ZO_OK &&
-             (rc = zo_model_new(&l->spec.model, &l->model, err)) == ZO_OK)
+             (rc = zo_model_new(&l->spec.model, &l->model, err)) == ZO_OK &&
+             (rc = zo_store_tag_key(store, l->tag_secret, err)) == ZO_OK)
         rc = cells_init(l, err);
     if (rc == ZO_OK)
         *out = l;
@@ -60,7 +61,7 @@ zo_status zo_live_new(const zo_study_row *row, zo_act *a, zo_live **out, zo_erro
 {
     zo_live *l;
     zo_op *op;
-    zo_status rc = make(row, &l, err);
+    zo_status rc = make(row, a->store, &l, err);
 
     if (rc != ZO_OK)
         return rc;
@@ -155,10 +156,10 @@ static zo_status take_last(void *ctx, const zo_history *h)
     return ZO_OK;
 }
 
-static zo_status read_state(zo_live *l, const part_text *t, zo_error *err)
+zo_status live_add_state(zo_live *l, const void *bytes, size_t n, zo_error *err)
 {
     zo_bundle b;
-    zo_status rc = zo_safetensors_read(t->body, t->body_bytes, &b, err);
+    zo_status rc = zo_safetensors_read(bytes, n, &b, err);
 
     if (rc != ZO_OK)
         return rc;
@@ -316,7 +317,7 @@ static zo_status load_state(load *ld, zo_act *a)
     }
     if ((rc = part_parse(l, PART_STATE, plain, bytes - CRYPT_SEAL_BYTES, &t, ld->err)) != ZO_OK)
         return rc;
-    rc = read_state(l, &t, ld->err);
+    rc = live_add_state(l, t.body, t.body_bytes, ld->err);
     part_text_fini(&t);
     return rc;
 }
@@ -432,7 +433,7 @@ zo_status zo_live_load(const zo_study_row *row, zo_act *a, zo_live **out, zo_err
 {
     zo_error own = {0};
     load ld = {.err = err ? err : &own};
-    zo_status rc = make(row, &ld.l, ld.err);
+    zo_status rc = make(row, a->store, &ld.l, ld.err);
 
     if (rc != ZO_OK)
         return rc;
@@ -532,8 +533,9 @@ zo_status zo_live_delete(zo_live *l, zo_act *a, zo_error *err)
 size_t zo_live_bytes(const zo_live *l)
 {
     return sizeof *l + zo_model_memory_bytes(l->model) + l->ledger.cap_entries * (sizeof(entry) + 4) +
-           (l->ledger.by_row.n_slots + l->ledger.by_id.n_slots) * sizeof(uint32_t) + l->cap_parts * (sizeof(live_part) + 4) +
-           l->cap_cells * sizeof(live_cell) + l->cap_groups * sizeof(live_group) + l->cap_graves * sizeof(grave);
+           (l->ledger.by_row.n_slots + l->ledger.by_id.n_slots) * sizeof(uint32_t) +
+           l->cap_parts * (sizeof(live_part) + 4) + l->cap_cells * sizeof(live_cell) +
+           l->cap_groups * sizeof(live_group) + l->cap_graves * sizeof(grave);
 }
 
 void zo_live_settled(zo_live *l, uint64_t transaction)

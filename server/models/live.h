@@ -59,6 +59,17 @@ typedef struct zo_learn {
  * ZO_ETOOLARGE. */
 zo_status zo_live_learn(zo_live *l, zo_act *a, const zo_learn *in, uint64_t *sequence_out, zo_error *err);
 
+/* All live rows of another model of the same configuration and retention are learned here, too; from stays as it is and
+ * is as zo_live_load gave it. ZO_ECONFLICT, pointer /from: another configuration, or an id is live in both; ZO_EGONE
+ * /from: an id or group was forgotten, and refuse_relearn; ZO_EINVAL /from: more rows than the capacity. */
+zo_status zo_live_merge(zo_live *l, zo_act *a, zo_live *from, uint64_t *rows_out, uint64_t *sequence_out,
+                        zo_error *err);
+/* The sums of a model elsewhere, as zo_model_save and safetensors write them. Its rows have no entries in the ledger:
+ * they leave with ALL only. ZO_EUNSUPPORTED where rows can be forgotten by name; ZO_EINVAL: not of this configuration.
+ */
+zo_status zo_live_merge_state(zo_live *l, zo_act *a, const void *state, size_t n, uint64_t *rows_out,
+                              uint64_t *sequence_out, zo_error *err);
+
 typedef enum zo_scope_kind { ZO_BY_IDS, ZO_BY_GROUP, ZO_BY_CLASS, ZO_BY_TASK, ZO_BY_ROWS, ZO_BY_ALL } zo_scope_kind;
 extern const char *const zo_scope_names[]; /* "ids", "group", ... */
 typedef struct zo_forget {

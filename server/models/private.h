@@ -73,7 +73,7 @@ struct zo_live {
     int64_t key; /* the model's row */
     char id[32];
     int64_t secret_key;
-    uint8_t secret[ZO_KEY_BYTES];
+    uint8_t secret[ZO_KEY_BYTES], tag_secret[ZO_KEY_BYTES];
 
     live_group *groups;
     size_t n_groups, cap_groups, live_groups;
@@ -188,6 +188,10 @@ typedef struct row_set { /* rows of one class on their way into a cell */
     uint32_t cls;
 } row_set;
 zo_status rows_add(zo_live *l, zo_act *a, uint32_t group, const tag *task, const row_set *r, zo_error *err);
+/* Rows that are known by their tags only; what they sum up to is not added here. */
+zo_status rows_add_tags(zo_live *l, zo_act *a, uint32_t cell, const part_text *tags, zo_error *err);
+/* The sums of rows that a cell knows by their tags. */
+zo_status rows_add_sums(zo_live *l, zo_act *a, uint32_t cell, const zo_sums *sums, zo_error *err);
 /* Every picked entry leaves: parts are written anew without them. Sums are reduced by what parts of rows hold; for
  * entries in parts of tags the caller has done it. n_out counts them. */
 zo_status rows_remove_picked(zo_live *l, zo_act *a, const uint32_t *entries, size_t n, zo_error *err);
@@ -197,8 +201,14 @@ zo_status rows_remove_cell(zo_live *l, zo_act *a, uint32_t cell, uint64_t *rows_
 int32_t *rows_unpack(const zo_live *l, const part_text *t,
                      zo_rows *out); /* x and y of a part of rows; NULL: out of memory */
 
+/* ---- learn.c: may this id, this group be learned? ---- */
+zo_status learn_may_id(const zo_live *l, const tag *id, zo_error *err);       /* ZO_ECONFLICT, ZO_EGONE */
+zo_status learn_may_group(const zo_live *l, const tag *group, zo_error *err); /* ZO_EGONE */
+
 /* ---- history.c ---- */
 zo_status history_note(zo_live *l, const change *c, zo_error *err);
+/* live.c: sums of a whole model, as saved, are added */
+zo_status live_add_state(zo_live *l, const void *bytes, size_t n, zo_error *err);
 /* live.c: retention none writes its sums with the first history of a transaction */
 zo_status live_save_state(zo_live *l, zo_act *a, zo_error *err);
 const tag *tag_at(const void *owner, uint32_t i); /* learn.c: owner is an array of tags */

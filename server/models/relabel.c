@@ -38,7 +38,7 @@ static zo_status moving_init(const zo_live *l, moving *m, size_t n, zo_error *er
 static zo_status find(zo_live *l, const zo_relabel *in, uint32_t *entries, zo_error *err)
 {
     for (size_t i = 0; i < in->n; i++) {
-        const tag id = crypt_tag(l->secret, TAG_ID, in->ids[i], strlen(in->ids[i]));
+        const tag id = crypt_tag(l->tag_secret, TAG_ID, in->ids[i], strlen(in->ids[i]));
 
         entries[i] = tagmap_find(&l->ledger.by_id, &id, NULL, NULL);
         if (entries[i] == UINT32_MAX) {
@@ -103,7 +103,7 @@ static zo_status put_back(zo_live *l, zo_act *a, const zo_relabel *in, const mov
 
     for (size_t i = 0; i < m->n && rc == ZO_OK; i++) {
         const int32_t *x = m->x + i * c->inputs, *y = in->y ? in->y + i * c->outputs : NULL;
-        const tag row = crypt_row_tag(l->secret, &m->group[i], in->labels ? in->labels[i] : NULL, x, c->inputs, y, c->outputs);
+        const tag row = crypt_row_tag(l->tag_secret, &m->group[i], in->labels ? in->labels[i] : NULL, x, c->inputs, y, c->outputs);
         const row_set set = {.n = 1, .x = x, .y = y, .row = &row, .id = &m->id[i], .cls = in->labels ? cls[i] : 0};
         uint32_t group;
 

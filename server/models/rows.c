@@ -146,7 +146,7 @@ static zo_status fold_sums(zo_live *l, zo_act *a, uint32_t slot, zo_sums *sums, 
     return rc == ZO_OK ? parts_drop(l, a, slot, err) : rc;
 }
 
-static zo_status put_sums(zo_live *l, zo_act *a, uint32_t c, const zo_sums *sums, zo_error *err)
+zo_status rows_add_sums(zo_live *l, zo_act *a, uint32_t c, const zo_sums *sums, zo_error *err)
 {
     const size_t bytes = zo_sums_bytes(l->model);
     uint8_t *plain = zo_malloc(bytes);
@@ -185,7 +185,7 @@ static zo_status fold(zo_live *l, zo_act *a, uint32_t c, zo_sums *sums, chain *t
     if (rc == ZO_OK)
         rc = chain_flush(tags, err);
     if (rc == ZO_OK)
-        rc = put_sums(l, a, c, sums, err);
+        rc = rows_add_sums(l, a, c, sums, err);
     l->cells[c].loose = 0;
     return rc;
 }
@@ -245,6 +245,24 @@ zo_status rows_add(zo_live *l, zo_act *a, uint32_t g, const tag *task, const row
     }
     chain_end(&ch);
     zo_sums_free(sums);
+    return rc;
+}
+
+zo_status rows_add_tags(zo_live *l, zo_act *a, uint32_t c, const part_text *tags, zo_error *err)
+{
+    chain ch;
+    zo_status rc = ledger_reserve(&l->ledger, tags->n, err);
+
+    if (rc != ZO_OK || (rc = chain_begin(&ch, l, a, PART_TAGS, c, err)) != ZO_OK)
+        return rc;
+    for (size_t i = 0; i < tags->n && rc == ZO_OK; i++) {
+        const part_row r = part_text_row(tags, i);
+
+        rc = chain_add(&ch, ledger_put(&l->ledger, &r.row, &r.id, IN_MOTION), NULL, err);
+    }
+    if (rc == ZO_OK)
+        rc = chain_flush(&ch, err);
+    chain_end(&ch);
     return rc;
 }
 

@@ -179,6 +179,9 @@ struct zo_store {
     int64_t replies_tenant, replies; /* remembered replies of one tenant, -1: unknown */
     bool purge_due, purge_models_due;
     sqlite3 *keys;  /* FILE-keys; NULL until the first key */
+    pthread_mutex_t tag_mu; /* guards the next two */
+    bool has_tag_key;
+    uint8_t tag_key[ZO_KEY_BYTES];
     bool keys_left; /* keys that a forget should have destroyed and could not yet */
     bool erase_due, erase_busy;
     int64_t erase_ms;            /* monotonic: not before this */

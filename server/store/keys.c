@@ -19,7 +19,8 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS keys (key INTEGER PRIMARY KEY, model INTEGER NOT NULL, secret BLOB NOT NULL) STRICT;"
     "CREATE INDEX IF NOT EXISTS keys_by_model ON keys (model);"
     "CREATE TABLE IF NOT EXISTS tombstones (model INTEGER NOT NULL, kind INTEGER NOT NULL, tag BLOB NOT NULL,"
-    " request INTEGER NOT NULL, PRIMARY KEY (model, kind, tag)) STRICT, WITHOUT ROWID;";
+    " request INTEGER NOT NULL, PRIMARY KEY (model, kind, tag)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS tag_key (one INTEGER PRIMARY KEY CHECK (one = 1), secret BLOB NOT NULL) STRICT;";
 
 static void file_name(const zo_store *st, char *out, size_t size)
 {
@@ -45,30 +46,35 @@ static zo_status make_file(const char *name, zo_error *err)
     return zo_sync_folder(name, err);
 }
 
-static zo_status open_keys(zo_store *st, zo_error *err)
+static zo_status open_file(const zo_store *st, sqlite3 **out, zo_error *err)
 {
     char name[ZO_PATH_BYTES + 16];
     zo_status s;
     int rc;
 
-    if (st->keys)
-        return ZO_OK;
+    *out = NULL;
     file_name(st, name, sizeof name);
     if (access(name, F_OK) != 0 && (s = make_file(name, err)) != ZO_OK)
         return s;
-    rc = sqlite3_open_v2(name, &st->keys, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, st->vfs);
-    if (rc == SQLITE_OK && (rc = sqlite3_busy_timeout(st->keys, (int)st->busy_ms)) == SQLITE_OK)
-        rc = sqlite3_exec(st->keys,
+    rc = sqlite3_open_v2(name, out, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, st->vfs);
+    if (rc == SQLITE_OK && (rc = sqlite3_busy_timeout(*out, (int)st->busy_ms)) == SQLITE_OK)
+        rc = sqlite3_exec(*out,
                           "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;"
                           "PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF; PRAGMA cache_size = -256",
                           NULL, NULL, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(st->keys, schema, NULL, NULL, NULL);
+        rc = sqlite3_exec(*out, schema, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         return ZO_OK;
-    s = fail(st->keys, rc, "open FILE-keys", err);
-    zo_keys_close(st);
+    s = fail(*out, rc, "open FILE-keys", err);
+    sqlite3_close_v2(*out);
+    *out = NULL;
     return s;
+}
+
+static zo_status open_keys(zo_store *st, zo_error *err)
+{
+    return st->keys ? ZO_OK : open_file(st, &st->keys, err);
 }
 
 void zo_keys_close(zo_store *st)
@@ -230,6 +236,46 @@ zo_status zo_keys_erase(zo_store *st, zo_error *err) /* [store] */
         return fail(st->keys, rc, "checkpoint FILE-keys", err);
     st->keys_left = false;
     return ZO_OK;
+}
+
+/* ---- the key of tags ---- */
+
+static zo_status find_tag_key(zo_store *st, zo_error *err)
+{
+    uint8_t fresh[ZO_KEY_BYTES];
+    sqlite3 *db;
+    sqlite3_stmt *q = NULL;
+    zo_status s = open_file(st, &db, err);
+    int rc;
+
+    if (s != ZO_OK)
+        return s;
+    randombytes_buf(fresh, sizeof fresh);
+    rc = run(db, "INSERT OR IGNORE INTO tag_key (one, secret) SELECT ?1, ?3 WHERE ?2", 1, 1, fresh, sizeof fresh, 0);
+    explicit_bzero(fresh, sizeof fresh);
+    rc = rc ? rc : sqlite3_prepare_v2(db, "SELECT secret FROM tag_key", -1, &q, NULL);
+    if (rc == SQLITE_OK && (rc = sqlite3_step(q)) == SQLITE_ROW && sqlite3_column_bytes(q, 0) == ZO_KEY_BYTES) {
+        memcpy(st->tag_key, sqlite3_column_blob(q, 0), ZO_KEY_BYTES);
+        st->has_tag_key = true;
+    } else {
+        s = fail(db, rc == SQLITE_ROW ? SQLITE_CORRUPT : rc, "read FILE-keys", err);
+    }
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+    return s;
+}
+
+zo_status zo_store_tag_key(zo_store *st, uint8_t out[ZO_KEY_BYTES], zo_error *err) /* [any] */
+{
+    zo_status s = ZO_OK;
+
+    pthread_mutex_lock(&st->tag_mu);
+    if (!st->has_tag_key)
+        s = find_tag_key(st, err);
+    if (s == ZO_OK)
+        memcpy(out, st->tag_key, ZO_KEY_BYTES);
+    pthread_mutex_unlock(&st->tag_mu);
+    return s;
 }
 
 /* ---- reading ---- */

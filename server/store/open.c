@@ -177,6 +177,7 @@ zo_status zo_store_open(const zo_store_opts *o, zo_store **out, zo_error *err)
     atomic_store(&st->writable, true);
     pthread_mutex_init(&st->mu, NULL);
     pthread_mutex_init(&st->broken_mu, NULL);
+    pthread_mutex_init(&st->tag_mu, NULL);
     pthread_mutex_init(&st->checkpoint_mu, NULL);
     pthread_cond_init(&st->checkpoint_wake, NULL);
     pthread_cond_init(&st->checkpoint_idle, NULL);
@@ -238,6 +239,8 @@ zo_status zo_store_close(zo_store *st)
     sodium_memzero(st->secret, sizeof st->secret);
     pthread_mutex_destroy(&st->mu);
     pthread_mutex_destroy(&st->broken_mu);
+    pthread_mutex_destroy(&st->tag_mu);
+    explicit_bzero(st->tag_key, sizeof st->tag_key);
     pthread_mutex_destroy(&st->checkpoint_mu);
     pthread_cond_destroy(&st->wake);
     pthread_cond_destroy(&st->checkpoint_wake);

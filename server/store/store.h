@@ -164,6 +164,9 @@ int64_t zo_store_next_model(zo_store *st);
 int64_t zo_store_next_part(zo_store *st);
 int64_t zo_store_next_key(zo_store *st,
                           bool of_model); /* random: never one that was used before, not even in a backup */
+/* [any] The secret by which names and rows become tags, in FILE-keys, made when it is first asked for. One for all models of the
+ * store, so that models can be merged. */
+zo_status zo_store_tag_key(zo_store *st, uint8_t out[ZO_KEY_BYTES], zo_error *err);
 void zo_store_new_id(zo_store *st, const char prefix[3], char out[30]); /* [any] "st_" + 26 random base32 characters */
 double zo_store_fsync_us(zo_store *st); /* [any] measured at open: median of a few 4 KiB fdatasyncs beside the file */
 
