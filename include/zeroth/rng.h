@@ -12,6 +12,7 @@ typedef enum zo_purpose {
     ZO_PURPOSE_TELL = 3,
     ZO_PURPOSE_REBASE = 4,
     ZO_PURPOSE_REPAIR = 5, /* space: projection and hit-and-run of an asked trial */
+    ZO_PURPOSE_AUDIT = 6,  /* halves of a model's rows */
 } zo_purpose;
 
 typedef struct zo_rng {

@@ -41,6 +41,7 @@ zo_status api_forget_requests(zo_req *req, zo_error *err);
 zo_status api_study_certificate(zo_req *req, zo_error *err);
 zo_status api_study_verify(zo_req *req, zo_error *err);
 
+zo_status api_model_kinds(zo_req *req, zo_error *err);
 zo_status api_model_create(zo_req *req, zo_error *err);
 zo_status api_model_list(zo_req *req, zo_error *err);
 zo_status api_model_get(zo_req *req, zo_error *err);
@@ -49,6 +50,7 @@ zo_status api_model_learn(zo_req *req, zo_error *err);
 zo_status api_model_forget(zo_req *req, zo_error *err);
 zo_status api_model_relabel(zo_req *req, zo_error *err);
 zo_status api_model_merge(zo_req *req, zo_error *err);
+zo_status api_model_audit(zo_req *req, zo_error *err);
 zo_status api_model_predict(zo_req *req, zo_error *err);
 zo_status api_model_verify(zo_req *req, zo_error *err);
 zo_status api_model_weights(zo_req *req, zo_error *err);

@@ -18,6 +18,7 @@ const zo_route zo_api_routes[] = {
     {ZO_GET, "/openapi.yaml", ZO_SCOPE_PUBLIC, api_document, 0, 0},
     {ZO_GET, "/v1/solvers", ZO_SCOPE_READ, api_solver_list, 0, 0},
     {ZO_GET, "/v1/solvers/{solver}", ZO_SCOPE_READ, api_solver_get, 0, 0},
+    {ZO_GET, "/v1/model-kinds", ZO_SCOPE_READ, api_model_kinds, 0, 0},
 
     {ZO_POST, "/v1/studies", ZO_SCOPE_WRITE, api_study_create, JSON, 0},
     {ZO_GET, "/v1/studies", ZO_SCOPE_READ, api_study_list, 0, 0},
@@ -59,6 +60,8 @@ const zo_route zo_api_routes[] = {
     {ZO_POST, "/v1/models/{model}/merge", ZO_SCOPE_WRITE, api_model_merge, JSON | ROWS, MAX_IMPORT_BYTES},
     {ZO_POST, "/v1/models/{model}/predict", ZO_SCOPE_READ, api_model_predict, JSON | ROWS, MAX_IMPORT_BYTES},
     {ZO_POST, "/v1/models/{model}/verify", ZO_SCOPE_READ, api_model_verify, JSON, 0},
+
+    {ZO_POST, "/v1/models/{model}/verify-forgetting", ZO_SCOPE_READ, api_model_audit, JSON | ROWS, MAX_IMPORT_BYTES},
 
     {ZO_GET, "/v1/models/{model}/weights", ZO_SCOPE_READ, api_model_weights, 0, 0},
     {ZO_GET, "/v1/models/{model}/state", ZO_SCOPE_READ, api_model_state, 0, 0},

@@ -25,7 +25,7 @@ static void put_range(const zo_opt *o, zo_json *w)
     zo_json_key_double(w, "high", o->high);
 }
 
-static void put_option(const zo_opt *o, zo_json *w)
+void zo_api_option_write(const zo_opt *o, zo_json *w)
 {
     zo_json_begin_object(w);
     zo_json_key_string(w, "name", o->name);
@@ -73,7 +73,7 @@ static void put_solver(const zo_solver *s, zo_json *w)
     zo_json_key(w, "options");
     zo_json_begin_array(w);
     for (size_t i = 0; i < s->n_opts; i++)
-        put_option(&s->opts[i], w);
+        zo_api_option_write(&s->opts[i], w);
     zo_json_end_array(w);
     zo_json_end_object(w);
 }

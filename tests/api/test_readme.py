@@ -30,3 +30,22 @@ def test_the_solver_table_is_the_catalogue():
     table = [line for line in README.split("## Solvers")[1].split("\n## ")[0].splitlines() if line.startswith("|")]
     printed = subprocess.run([ZEROTHD, "solvers", "--markdown"], capture_output=True, text=True, check=True).stdout.splitlines()
     assert table == printed, "put what `zerothd solvers --markdown` prints under Solvers in the README"
+
+def test_the_forget_story_runs_as_written_and_proves_itself(own_daemon, tmp_path):
+    d = own_daemon()
+    story = re.search(r"```sh forget\n(.*?)```", README, re.S).group(1)
+    assert len(story.strip().splitlines()) == 10
+    certificate = tmp_path / "certificate.json"
+    script = f"url={d.url}\n" + story.replace("/tmp/certificate.json", str(certificate))
+    r = subprocess.run(["sh", "-euc", script], capture_output=True, text=True, timeout=60)
+    assert r.returncode == 0 and "/errors/" not in r.stdout, r.stdout + r.stderr
+    assert '"match":true' in r.stdout and '"chain":"intact"' in r.stdout
+    r = subprocess.run([ZEROTHD, "verify-certificate", str(certificate)], capture_output=True, text=True)
+    assert r.returncode == 0, r.stdout + r.stderr
+
+
+def test_every_kind_of_model_is_named(own_daemon):
+    kinds = [k["name"] for k in own_daemon().client().get("/v1/model-kinds").json["kinds"]]
+    assert kinds == sorted(kinds) and len(kinds) >= 6
+    section = README.split("## Models that can forget")[1].split("\n## ")[0]
+    assert [k for k in kinds if f"`{k}`" not in section] == []
