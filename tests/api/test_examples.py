@@ -1,5 +1,7 @@
 """The real examples run against a real daemon; tune-zstd survives a kill -9 half-way."""
+import gzip
 import os
+import random
 import subprocess
 import time
 
@@ -41,3 +43,19 @@ def test_quickstart_refuses_an_unknown_option_and_explains_itself():
     r = subprocess.run([str(ROOT / "deploy/quickstart"), "--nonsense"], capture_output=True, text=True)
     assert r.returncode == 64 and "--keep" in r.stderr
     assert "--keep" in subprocess.run([str(ROOT / "deploy/quickstart"), "--help"], capture_output=True, text=True).stdout
+
+
+def test_forget_digits_ends_with_equal_digests(own_daemon, tmp_path):
+    """On images of the same form as the real ones, which take a package to fetch: ten patterns under noise."""
+    d = own_daemon("--log-level", "warn")
+    rng = random.Random(5)
+    patterns = [[rng.randrange(17) for _ in range(64)] for _ in range(10)]
+    data = tmp_path / "digits.csv.gz"
+    with gzip.open(data, "wt") as f:
+        for _ in range(400):
+            digit = rng.randrange(10)
+            f.write(",".join(str(min(16, max(0, v + rng.randrange(-8, 9)))) for v in patterns[digit]) + f",{digit}\n")
+    r = subprocess.run(["/usr/bin/python3", str(ROOT / "deploy/examples/forget-digits"), "--url", d.url, "--data", str(data), "--features", "64"],
+                       capture_output=True, text=True, timeout=300)
+    assert r.returncode == 0, r.stdout + r.stderr
+    assert r.stdout.count("digests equal") == 3 and "DIFFER" not in r.stdout, r.stdout
