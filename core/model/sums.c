@@ -6,7 +6,7 @@
 #include <cblas.h>
 #include <string.h>
 
-enum { PANEL = 96, BLOCK_ROWS = 512 };
+enum { PANEL = 192, BLOCK_ROWS = 512 };
 
 size_t sums_entry_bytes(const zo_model *m)
 {
@@ -192,8 +192,12 @@ static void add_products(const zo_model *m, const struct block *b, size_t d, siz
     for (size_t j0 = 0; j0 < d; j0 += PANEL) {
         const size_t nb = d - j0 < PANEL ? d - j0 : PANEL, height = d - j0;
 
-        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, zo_blas_int(height), zo_blas_int(nb), zo_blas_int(rows),
-                    1.0, b->F + j0, zo_blas_int(d), b->F + j0, zo_blas_int(d), 0.0, b->product, zo_blas_int(height));
+        cblas_dsyrk(CblasColMajor, CblasLower, CblasNoTrans, zo_blas_int(nb), zo_blas_int(rows), 1.0, b->F + j0,
+                    zo_blas_int(d), 0.0, b->product, zo_blas_int(height));
+        if (height > nb)
+            cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, zo_blas_int(height - nb), zo_blas_int(nb),
+                        zo_blas_int(rows), 1.0, b->F + j0 + nb, zo_blas_int(d), b->F + j0, zo_blas_int(d), 0.0,
+                        b->product + nb, zo_blas_int(height));
         for (size_t j = 0; j < nb; j++) {
             const size_t n = height - j;
 
