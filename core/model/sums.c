@@ -156,25 +156,25 @@ struct sinks {
 };
 
 struct block {
-    double *work, *F, *product; /* [rows * m->work]; [rows][d]; [PANEL][d] */
+    double *work, *F, *product; /* [rows * m->work]; [rows][d]; [panel][d] */
     double *Y;                  /* [rows][k] real targets */
-    size_t cap_rows;
+    size_t cap_rows, panel;
 };
 
 static void block_fini(const zo_model *m, struct block *b, size_t d)
 {
     wipe(b->work, b->cap_rows * m->work * sizeof(double));
     wipe(b->F, b->cap_rows * d * sizeof(double));
-    wipe(b->product, PANEL * d * sizeof(double));
+    wipe(b->product, b->panel * d * sizeof(double));
     wipe(b->Y, b->cap_rows * width(m) * sizeof(double));
 }
 
 static zo_status block_init(const zo_model *m, struct block *b, size_t rows, size_t d, zo_error *err)
 {
-    *b = (struct block){.cap_rows = rows};
+    *b = (struct block){.cap_rows = rows, .panel = rows == 1 ? 1 : PANEL};
     b->work = zo_memalign64(rows * m->work * sizeof(double));
     b->F = zo_memalign64(rows * d * sizeof(double));
-    b->product = zo_memalign64(PANEL * d * sizeof(double));
+    b->product = zo_memalign64(b->panel * d * sizeof(double));
     b->Y = zo_memalign64(rows * width(m) * sizeof(double));
     if (b->work && b->F && b->product && b->Y)
         return ZO_OK;
@@ -185,9 +185,35 @@ static zo_status block_init(const zo_model *m, struct block *b, size_t rows, siz
     return zo_fail_nomem(err);
 }
 
+static void add_column(const zo_model *m, const struct sinks *to, size_t at, const double *v, size_t n)
+{
+    for (size_t i = 0; i < ZO_LEN(to->A); i++)
+        if (to->A[i])
+            add_doubles(m, to->A[i], at, v, n, to->sign[i]);
+}
+
+/* For one row, as a forget often has, a product of matrices does not pay: a column at a time stays in the first cache.
+ */
+static void add_one(const zo_model *m, const struct block *b, size_t d, const struct sinks *to)
+{
+    size_t at = 0;
+
+    for (size_t j = 0; j < d; j++) {
+        for (size_t i = j; i < d; i++)
+            b->product[i - j] = b->F[i] * b->F[j];
+        add_column(m, to, at, b->product, d - j);
+        at += d - j;
+    }
+}
+
 static void add_products(const zo_model *m, const struct block *b, size_t d, size_t rows, const struct sinks *to)
 {
     size_t at = 0;
+
+    if (rows == 1) {
+        add_one(m, b, d, to);
+        return;
+    }
 
     for (size_t j0 = 0; j0 < d; j0 += PANEL) {
         const size_t nb = d - j0 < PANEL ? d - j0 : PANEL, height = d - j0;
@@ -201,9 +227,7 @@ static void add_products(const zo_model *m, const struct block *b, size_t d, siz
         for (size_t j = 0; j < nb; j++) {
             const size_t n = height - j;
 
-            for (size_t i = 0; i < ZO_LEN(to->A); i++)
-                if (to->A[i])
-                    add_doubles(m, to->A[i], at, b->product + j * height + j, n, to->sign[i]);
+            add_column(m, to, at, b->product + j * height + j, n);
             at += n;
         }
     }
