@@ -168,6 +168,13 @@ void zo_fixed_factor_lower(const zo_fixed_factor *f, zo_mat *L)
     }
 }
 
+void zo_fixed_factor_diagonal(const zo_fixed_factor *f, zo_mat *L)
+{
+    ZO_ASSERT(L->rows == f->n && L->cols == f->n);
+    for (size_t j = 0; j < f->n; j++)
+        L->a[j + j * L->ld] = tile(f, j / ZO_TILE, j / ZO_TILE)[(ZO_TILE + 1) * (j % ZO_TILE)];
+}
+
 /* Columns [j, j + 8 * GROUP) of X to the scratch, those past its last being zeros. Returns the strips. */
 static size_t load_group(const zo_fixed_factor *f, const double *X, size_t cols, size_t j)
 {

@@ -31,8 +31,9 @@ void zo_fixed_factor_fini(zo_fixed_factor *f);
  */
 zo_status zo_fixed_cholesky(zo_fixed_factor *f, const zo_mat *A, double ridge, zo_error *err);
 
-/* L [n x n] out, zero above the diagonal. */
+/* L [n x n] out, zero above the diagonal; or its diagonal only. */
 void zo_fixed_factor_lower(const zo_fixed_factor *f, zo_mat *L);
+void zo_fixed_factor_diagonal(const zo_fixed_factor *f, zo_mat *L);
 
 /* L [n x n], a lower factor from elsewhere. */
 void zo_fixed_factor_load(zo_fixed_factor *f, const zo_mat *L);

@@ -118,10 +118,9 @@ zo_status linear_predict(zo_model *m, const int32_t *x, size_t n, zo_scores *io,
 zo_status linear_weights(zo_model *m, zo_bundle *b, zo_error *err);
 
 /* ---- spd.c: the solver of both arithmetics ---- */
-/* In place: A's lower triangle becomes its Cholesky factor. */
-zo_status spd_factor(const zo_model *m, zo_mat *A, zo_error *err);
-/* X [rows][n] row-major, in place: A X = B. */
-zo_status spd_solve(const zo_model *m, const zo_mat *L, double *X, size_t n, zo_error *err);
+/* A X = B for X [rows][n] row-major, in place. A becomes its Cholesky factor: all of the lower triangle if whole, else
+ * perhaps the diagonal only, which is what spd_log_det reads; the others want all. */
+zo_status spd_solve(const zo_model *m, zo_mat *A, double *X, size_t n, bool whole, zo_error *err);
 /* y = L^-1 b for one b, in place. */
 void spd_forward(const zo_mat *L, double *b);
 double spd_log_det(const zo_mat *L);

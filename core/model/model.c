@@ -220,8 +220,8 @@ const zo_model_config *zo_model_configuration(const zo_model *m)
 size_t zo_model_memory_bytes(const zo_model *m)
 {
     const size_t entry = sums_entry_bytes(m);
-    size_t n = sizeof *m + m->self_bytes + features_bytes(&m->features) +
-               m->factor.ld * m->factor.cols * sizeof(double);
+    size_t n =
+        sizeof *m + m->self_bytes + features_bytes(&m->features) + m->factor.ld * m->factor.cols * sizeof(double);
 
     for (size_t l = 0; l < m->n_layers; l++) {
         const size_t d = m->layers[l].d;

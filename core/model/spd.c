@@ -10,26 +10,6 @@ static zo_status too_flat(zo_error *err)
                    "the sums are singular to working precision: create the model with a larger gamma");
 }
 
-static zo_status fixed_factor(zo_mat *A, zo_error *err)
-{
-    zo_fixed_factor f;
-    zo_status rc = zo_fixed_factor_init(&f, A->rows, err);
-
-    if (rc != ZO_OK)
-        return rc;
-    if ((rc = zo_fixed_cholesky(&f, A, 0.0, err)) == ZO_OK)
-        zo_fixed_factor_lower(&f, A);
-    zo_fixed_factor_fini(&f);
-    return rc;
-}
-
-zo_status spd_factor(const zo_model *m, zo_mat *A, zo_error *err)
-{
-    const zo_status rc = m->c.fast ? zo_chol(A, A, err) : fixed_factor(A, err);
-
-    return rc == ZO_ENUMERIC ? too_flat(err) : rc;
-}
-
 static zo_status take_factor(const zo_mat *L, zo_fixed_factor *f, zo_error *err)
 {
     const zo_status rc = zo_fixed_factor_init(f, L->rows, err);
@@ -39,17 +19,41 @@ static zo_status take_factor(const zo_mat *L, zo_fixed_factor *f, zo_error *err)
     return rc;
 }
 
-zo_status spd_solve(const zo_model *m, const zo_mat *L, double *X, size_t n, zo_error *err)
+static zo_status fast_solve(zo_mat *A, double *X, size_t n, zo_error *err)
 {
     zo_fixed_factor f;
-    const zo_status rc = take_factor(L, &f, err);
+    zo_status rc;
 
-    (void)m;
-    if (rc != ZO_OK)
+    if ((rc = zo_chol(A, A, err)) != ZO_OK || (rc = take_factor(A, &f, err)) != ZO_OK)
         return rc;
     zo_fixed_solve(&f, X, n);
     zo_fixed_factor_fini(&f);
     return ZO_OK;
+}
+
+static zo_status fixed_solve(zo_mat *A, double *X, size_t n, bool whole, zo_error *err)
+{
+    zo_fixed_factor f;
+    zo_status rc = zo_fixed_factor_init(&f, A->rows, err);
+
+    if (rc != ZO_OK)
+        return rc;
+    if ((rc = zo_fixed_cholesky(&f, A, 0.0, err)) == ZO_OK) {
+        zo_fixed_solve(&f, X, n);
+        if (whole)
+            zo_fixed_factor_lower(&f, A);
+        else
+            zo_fixed_factor_diagonal(&f, A);
+    }
+    zo_fixed_factor_fini(&f);
+    return rc;
+}
+
+zo_status spd_solve(const zo_model *m, zo_mat *A, double *X, size_t n, bool whole, zo_error *err)
+{
+    const zo_status rc = m->c.fast ? fast_solve(A, X, n, err) : fixed_solve(A, X, n, whole, err);
+
+    return rc == ZO_ENUMERIC ? too_flat(err) : rc;
 }
 
 void spd_forward(const zo_mat *L, double *b)

@@ -457,6 +457,30 @@ zo_status zo_sums_read(const zo_model *m, const void *bytes, size_t n, zo_sums *
 
 /* ---- to natural units ---- */
 
+/* Column j of the triangle that begins at entry at, of all rows or each class's share alike. */
+static void get_column(const zo_model *m, size_t layer, size_t at, size_t n, size_t live, double *out)
+{
+    if (!m->c.reweight) {
+        const void *A = m->total->layers[layer].A;
+
+        if (m->wide)
+            for (size_t i = 0; i < n; i++)
+                out[i] = (double)((const zo_i128 *)A)[at + i];
+        else
+            for (size_t i = 0; i < n; i++)
+                out[i] = (double)((const int64_t *)A)[at + i];
+        return;
+    }
+    memset(out, 0, n * sizeof *out);
+    for (size_t c = 0; c < m->n_classes; c++) {
+        const model_class *k = &m->classes[m->order[c]];
+
+        for (size_t i = 0; i < n && k->n > 0; i++)
+            out[i] +=
+                sums_get(m, k->sums->layers[layer].A, at + i) * ((double)m->total->n / ((double)live * (double)k->n));
+    }
+}
+
 void sums_matrix(const zo_model *m, size_t layer, const double *scale, double gamma, zo_mat *out)
 {
     const size_t d = m->layers[layer].d;
@@ -464,22 +488,13 @@ void sums_matrix(const zo_model *m, size_t layer, const double *scale, double ga
 
     for (size_t i = 0; i < m->n_classes; i++)
         live += m->classes[i].n > 0;
-    for (size_t j = 0; j < d; j++)
-        for (size_t i = j; i < d; i++, at++) {
-            double v;
+    for (size_t j = 0; j < d; j++) {
+        double *column = out->a + j + j * out->ld;
 
-            if (m->c.reweight) {
-                v = 0;
-                for (size_t c = 0; c < m->n_classes; c++) {
-                    const model_class *k = &m->classes[m->order[c]];
-
-                    if (k->n > 0)
-                        v += sums_get(m, k->sums->layers[layer].A, at) *
-                             ((double)m->total->n / ((double)live * (double)k->n));
-                }
-            } else {
-                v = sums_get(m, m->total->layers[layer].A, at);
-            }
-            out->a[i + j * out->ld] = v * scale[i] * scale[j] + (i == j ? gamma : 0);
-        }
+        get_column(m, layer, at, d - j, live, column);
+        for (size_t i = 0; i < d - j; i++)
+            column[i] = column[i] * scale[j + i] * scale[j];
+        column[0] += gamma;
+        at += d - j;
+    }
 }

@@ -47,15 +47,13 @@ static zo_status fit_init(const zo_model *m, struct fit *f, zo_error *err)
 
 static zo_status solve_at(const zo_model *m, struct fit *f, double gamma, zo_error *err)
 {
-    zo_status rc;
+    const bool whole = m->want_factor || m->c.gamma_rule == ZO_GAMMA_GCV;
 
     f->gamma = gamma;
     sums_matrix(m, 0, m->features.scale, gamma, &f->A);
-    if ((rc = spd_factor(m, &f->A, err)) != ZO_OK)
-        return rc;
     if (f->k)
         memcpy(f->w, f->b, f->d * f->k * sizeof *f->w);
-    return spd_solve(m, &f->A, f->w, f->k, err);
+    return spd_solve(m, &f->A, f->w, f->k, whole, err);
 }
 
 /* b'w and w'w of a column. */

@@ -244,8 +244,6 @@ static size_t find_group(struct fit *f, size_t j)
 /* n_j for a group, divided by s_j: (A + gamma/s_j I) (s_j n_j) = right-hand side. */
 static zo_status solve_group(const zo_model *m, struct fit *f, size_t n, double square, zo_error *err)
 {
-    zo_status rc;
-
     sums_matrix(m, 0, m->features.scale, m->c.gamma / square, &f->A);
     for (size_t i = 0; i < f->d; i++)
         for (size_t j = 0; j < n; j++) {
@@ -257,9 +255,7 @@ static zo_status solve_group(const zo_model *m, struct fit *f, size_t n, double 
                 sum += b[f->column[c]] * mix[c];
             f->X[i * n + j] = sum;
         }
-    if ((rc = spd_factor(m, &f->A, err)) != ZO_OK)
-        return rc;
-    return spd_solve(m, &f->A, f->X, n, err);
+    return spd_solve(m, &f->A, f->X, n, false, err);
 }
 
 static void add_group(struct fit *f, size_t n, double square, double *M)

@@ -37,12 +37,10 @@ static zo_status fit(zo_model *m, double *b, double *w, zo_mat *S, zo_error *err
     columns_moments(m, 0, m->features.scale, b, b + d * k, &n);
     sums_matrix(m, 0, m->features.scale, m->c.gamma, S);
     centre(b, rows, k, S);
-    if ((rc = spd_factor(m, S, err)) != ZO_OK)
-        return rc;
     for (size_t i = 0; i < d; i++)
         for (size_t c = 0; c < k; c++)
             w[i * k + c] = rows[c] > 0 ? n * b[i * k + c] / rows[c] : 0;
-    if ((rc = spd_solve(m, S, w, k, err)) != ZO_OK)
+    if ((rc = spd_solve(m, S, w, k, false, err)) != ZO_OK)
         return rc;
     for (size_t c = 0; c < k; c++) {
         double square = 0;
