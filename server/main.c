@@ -19,7 +19,7 @@ static const struct command {
 } commands[] = {
     {"serve", zo_cli_serve, "serve the API over HTTP"},
     {"solvers", zo_cli_solvers, "print the catalogue of solvers and their options"},
-    {"check", zo_cli_check, "verify a database file: structure, log, replay of every study"},
+    {"check", zo_cli_check, "verify a database file: structure, replay of every study, keys and sums of every model, histories"},
     {"migrate", zo_cli_migrate, "bring a database file to this version's schema"},
     {"export", zo_cli_export, "write studies of a database file as JSON lines"},
     {"import", zo_cli_import, "read studies from JSON lines into a database file"},

@@ -195,31 +195,6 @@ zo_status api_study_certificate(zo_req *req, zo_error *err)
 
 /* ---- verify ---- */
 
-struct chain {
-    uint8_t hash[CRYPT_HASH_BYTES];
-    uint64_t entries, broken; /* sequence of the first entry that does not follow; 0: none */
-};
-
-static zo_status follow(void *ctx, const zo_history *h)
-{
-    struct chain *k = ctx;
-    uint8_t hash[CRYPT_HASH_BYTES], commitment[CRYPT_HASH_BYTES];
-    char hex[2 * CRYPT_HASH_BYTES + 1];
-
-    crypt_chain(k->hash, h->body, hash);
-    if (!k->broken && (h->seq != k->entries + 1 || !crypt_equal(hash, h->hash)))
-        k->broken = h->seq;
-    if (!k->broken && h->digest && h->salt) {
-        crypt_commit(h->salt, h->digest, commitment);
-        crypt_hex(commitment, sizeof commitment, hex);
-        if (!strstr(h->body, hex))
-            k->broken = h->seq;
-    }
-    memcpy(k->hash, h->hash, sizeof k->hash);
-    k->entries++;
-    return ZO_OK;
-}
-
 static zo_status digest_now(const zo_ctx *x, uint8_t out[CRYPT_HASH_BYTES], zo_error *err)
 {
     return x->live ? zo_live_digest(x->live, out, err) : zo_retained_digest(x->row->spec, x->study, out, err);
@@ -231,8 +206,7 @@ static zo_status work_verify(api_cmd *c, zo_ctx *x, zo_error *err)
     uint8_t digest[CRYPT_HASH_BYTES];
     char hex[2 * CRYPT_HASH_BYTES + 1];
     const char *given;
-    struct chain k = {.entries = 0};
-    size_t before;
+    zo_chain_facts k;
     json_t *doc;
     zo_json w;
     zo_status rc;
@@ -240,14 +214,8 @@ static zo_status work_verify(api_cmd *c, zo_ctx *x, zo_error *err)
     if ((rc = api_parse(c, &doc, err)) != ZO_OK)
         return rc;
     if ((rc = zo_json_read(doc, fields, ZO_LEN(fields), &given, NULL, err)) != ZO_OK ||
-        (rc = digest_now(x, digest, err)) != ZO_OK)
-        goto done;
-    do { /* in pages: an old transaction would keep the log from starting over */
-        before = (size_t)k.entries;
-        rc =
-            zo_reader_history(x->reader, x->study != NULL, x->row->study, k.entries, UINT64_MAX, 1000, follow, &k, err);
-    } while (rc == ZO_OK && k.entries > before && !k.broken);
-    if (rc != ZO_OK)
+        (rc = digest_now(x, digest, err)) != ZO_OK ||
+        (rc = zo_chain_verify(x->reader, x->study != NULL, x->row->study, &k, err)) != ZO_OK)
         goto done;
     crypt_hex(digest, sizeof digest, hex);
     zo_json_init(&w);

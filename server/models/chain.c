@@ -90,6 +90,58 @@ zo_status zo_chain_append(zo_changes *changes, const zo_link *link, const uint8_
     return ZO_OK;
 }
 
+/* ---- checked ---- */
+
+struct follower {
+    uint8_t hash[CRYPT_HASH_BYTES];
+    zo_chain_facts *facts;
+};
+
+static bool commits_to_its_digest(const zo_history *h)
+{
+    uint8_t commitment[CRYPT_HASH_BYTES];
+    char hex[2 * CRYPT_HASH_BYTES + 1];
+
+    crypt_commit(h->salt, h->digest, commitment);
+    crypt_hex(commitment, sizeof commitment, hex);
+    return strstr(h->body, hex) != NULL;
+}
+
+static zo_status follow(void *ctx, const zo_history *h)
+{
+    struct follower *f = ctx;
+    zo_chain_facts *facts = f->facts;
+    uint8_t hash[CRYPT_HASH_BYTES];
+
+    if (facts->broken)
+        return ZO_OK;
+    crypt_chain(f->hash, h->body, hash);
+    facts->shows_newest = h->digest && h->salt;
+    if (h->seq != facts->entries + 1 || !crypt_equal(hash, h->hash) ||
+        (facts->shows_newest && !commits_to_its_digest(h)))
+        facts->broken = h->seq;
+    memcpy(f->hash, h->hash, sizeof f->hash);
+    facts->entries++;
+    return ZO_OK;
+}
+
+zo_status zo_chain_verify(zo_reader *r, bool of_study, int64_t owner, zo_chain_facts *out, zo_error *err)
+{
+    enum { PAGE = 1000 };
+    zo_chain_facts facts = {.entries = 0};
+    struct follower f = {.facts = &facts};
+    uint64_t before;
+    zo_status rc;
+
+    do { /* in pages: an old transaction would keep the log from starting over */
+        before = facts.entries;
+        rc = zo_reader_history(r, of_study, owner, before, UINT64_MAX, PAGE, follow, &f, err);
+    } while (rc == ZO_OK && facts.entries == before + PAGE && !facts.broken);
+    if (rc == ZO_OK)
+        *out = facts;
+    return rc;
+}
+
 /* ---- as JSON ---- */
 
 static void put_storage(const zo_history *h, zo_json *w)

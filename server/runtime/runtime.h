@@ -137,9 +137,13 @@ void zo_runtime_stop(zo_runtime *rt);
 void zo_runtime_free(zo_runtime *rt);
 uint64_t zo_runtime_arith_tag(const zo_runtime *rt);
 
-/* Offline: replay every study of a file by R2 and compare; for `zerothd check`. Progress and findings through report.
- */
-zo_status zo_runtime_check(const char *path, void (*report)(void *ctx, const char *line), void *ctx, bool *clean_out,
-                           zo_error *err);
+/* Offline, for `zerothd check`: replay every study of a file by R2 and compare; load every model, whose sums must be
+ * those that its history names; hash every history again. Nothing is changed. Findings through report, a line each. */
+typedef struct zo_checked {
+    bool clean;
+    uint64_t studies, models;
+} zo_checked;
+zo_status zo_runtime_check(const char *path, void (*report)(void *ctx, const char *line), void *ctx,
+                           zo_checked *out, zo_error *err);
 
 #endif

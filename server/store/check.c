@@ -12,6 +12,15 @@ typedef struct check {
     bool clean;
 } check;
 
+/* The id of a history's owner, or where its row is gone its key. */
+#define OWNER                                                                                                          \
+    "coalesce(CASE of_study WHEN 1 THEN (SELECT id FROM studies WHERE study = owner)"                                  \
+    " ELSE (SELECT id FROM models WHERE model = owner) END, owner)"
+/* An owner whose rows are being purged. */
+#define OWNER_LIVES                                                                                                    \
+    "NOT EXISTS (SELECT 1 FROM studies WHERE of_study = 1 AND study = owner AND deleted = 1)"                          \
+    " AND NOT EXISTS (SELECT 1 FROM models WHERE of_study = 0 AND model = owner AND deleted = 1)"
+
 /* Each query gives one row per finding; the format takes its columns as text. */
 static const struct {
     const char *sql;
@@ -39,13 +48,20 @@ static const struct {
     {"SELECT model, id FROM models WHERE sum <> zo_sum(model, tenant, id, name, title, state, created_ms, updated_ms, "
      "revision, deleted, metadata, spec)",
      "model %s (%s): its row is damaged"},
-    {"SELECT model, part FROM parts WHERE sum <> zo_sum(part, model, kind, key, body)", "model %s: part %s is damaged"},
-    {"SELECT owner, seq FROM history WHERE sum <> zo_sum(of_study, owner, seq, request, at_ms, body, hash, digest, salt, "
+    {"SELECT coalesce((SELECT id FROM models m WHERE m.model = p.model), model), part FROM parts p"
+     " WHERE sum <> zo_sum(part, model, kind, key, body)",
+     "model %s: part %s is damaged"},
+    {"SELECT " OWNER
+     ", seq FROM history WHERE sum <> zo_sum(of_study, owner, seq, request, at_ms, body, hash, digest, salt, "
      "erased_ms)",
      "history of %s: entry %s is damaged"},
-    {"SELECT owner, count(*), min(seq), max(seq) FROM history GROUP BY of_study, owner HAVING min(seq) <> 1 OR max(seq) <> "
-     "count(*)",
+    {"SELECT " OWNER ", count(*), min(seq), max(seq) FROM history WHERE " OWNER_LIVES
+     " GROUP BY of_study, owner HAVING min(seq) <> 1 OR max(seq) <> count(*)",
      "history of %s: %s entries, numbered from %s to %s: some are missing"},
+    {"SELECT id, (SELECT count(*) FROM events e WHERE e.study = s.study AND kind = 12) AS forgets,"
+     " (SELECT count(*) FROM history WHERE of_study = 1 AND owner = s.study) AS entries"
+     " FROM studies s WHERE deleted = 0 AND forgets <> entries",
+     "history of %s: its log has %s forgets, the history %s"},
     {"SELECT reply FROM replies WHERE sum <> zo_sum(tenant, key_hash, body_mac, status, headers, body, at_ms)",
      "remembered reply %s is damaged"},
 };
@@ -61,6 +77,38 @@ static const char *text(sqlite3_stmt *q, int column)
     const char *s = column < sqlite3_column_count(q) ? (const char *)sqlite3_column_text(q, column) : NULL;
 
     return s ? s : "";
+}
+
+/* FILE-keys, if there is one. Whether it holds what the models need shows when they are loaded. Nothing is written; but
+ * only a connection that may write takes its side files away when it closes. */
+static zo_status check_keys(check *k, const char *path, zo_error *err)
+{
+    char name[ZO_PATH_BYTES + 16], line[512];
+    sqlite3 *db = NULL;
+    sqlite3_stmt *q = NULL;
+    int rc;
+
+    zo_keys_file_name(path, name, sizeof name);
+    if (access(name, F_OK) != 0)
+        return ZO_OK;
+    rc = sqlite3_open_v2(name, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
+    rc = rc ? rc : sqlite3_busy_timeout(db, 5000);
+    rc = rc ? rc : sqlite3_prepare_v2(db, "PRAGMA integrity_check(100)", -1, &q, NULL);
+    while (rc == SQLITE_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        rc = SQLITE_OK;
+        if (strcmp(text(q, 0), "ok") == 0)
+            continue;
+        snprintf(line, sizeof line, "FILE-keys: structure: %s", text(q, 0));
+        found(k, line);
+    }
+    const bool no_memory = (rc & 0xff) == SQLITE_NOMEM;
+    if (rc != SQLITE_DONE && !no_memory) {
+        snprintf(line, sizeof line, "FILE-keys: %s", sqlite3_errmsg(db));
+        found(k, line);
+    }
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+    return no_memory ? zo_fail_nomem(err) : ZO_OK;
 }
 
 static zo_status run(check *k, size_t i, zo_error *err)
@@ -119,6 +167,8 @@ zo_status zo_store_check(const char *path, void (*report)(void *ctx, const char 
     if ((s = zo_store_verify(&k.c, full, false, &e)) == ZO_OK) {
         for (size_t i = 0; s == ZO_OK && i < ZO_LEN(queries); i++)
             s = run(&k, i, err);
+        if (s == ZO_OK)
+            s = check_keys(&k, full, err);
     } else if (s == ZO_ESTORE) { /* not even its schema can be read */
         found(&k, e.message);
         s = ZO_OK;

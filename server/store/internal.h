@@ -149,6 +149,7 @@ typedef struct zo_tail {
 struct zo_store {
     char *path, *vfs; /* path: absolute, symbolic links resolved */
     int lock_fd;
+    bool inspect; /* as zo_store_opts has it */
     uint64_t db_inode, wal_inode; /* as opened; the log's 0 until it is first seen */
     int64_t busy_ms;
     void (*committed)(zo_write *list, void *ctx);
@@ -258,6 +259,7 @@ zo_status zo_part_drop(zo_store *st, const zo_op *op, zo_error *err);
 zo_status zo_history_put(zo_store *st, const zo_op *op, zo_error *err);
 /* keys.c: before a batch what must be durable first, after it what must vanish, and at the end of an erasure its log.
  */
+void zo_keys_file_name(const char *path, char *out, size_t size);
 zo_status zo_keys_before(zo_store *st, const zo_write *list, zo_error *err);
 void zo_keys_after(zo_store *st, const zo_write *list);
 zo_status zo_keys_erase(zo_store *st, zo_error *err);

@@ -22,9 +22,9 @@ static const char schema[] =
     " request INTEGER NOT NULL, PRIMARY KEY (model, kind, tag)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS tag_key (one INTEGER PRIMARY KEY CHECK (one = 1), secret BLOB NOT NULL) STRICT;";
 
-static void file_name(const zo_store *st, char *out, size_t size)
+void zo_keys_file_name(const char *path, char *out, size_t size)
 {
-    snprintf(out, size, "%s-keys", st->path);
+    snprintf(out, size, "%s-keys", path);
 }
 
 static zo_status fail(sqlite3 *db, int rc, const char *what, zo_error *err)
@@ -53,7 +53,7 @@ static zo_status open_file(const zo_store *st, sqlite3 **out, zo_error *err)
     int rc;
 
     *out = NULL;
-    file_name(st, name, sizeof name);
+    zo_keys_file_name(st->path, name, sizeof name);
     if (access(name, F_OK) != 0 && (s = make_file(name, err)) != ZO_OK)
         return s;
     rc = sqlite3_open_v2(name, out, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, st->vfs);
@@ -70,6 +70,22 @@ static zo_status open_file(const zo_store *st, sqlite3 **out, zo_error *err)
     sqlite3_close_v2(*out);
     *out = NULL;
     return s;
+}
+
+/* *out stays NULL where there is no file. An inspected store is to be left as it was found: only a connection that may
+ * write takes the side files away when it closes. */
+static int open_to_read(const zo_store *st, sqlite3 **out)
+{
+    const int mode = st->inspect ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
+    char name[ZO_PATH_BYTES + 16];
+    int rc;
+
+    *out = NULL;
+    zo_keys_file_name(st->path, name, sizeof name);
+    if (access(name, F_OK) != 0)
+        return SQLITE_OK;
+    rc = sqlite3_open_v2(name, out, mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, st->vfs);
+    return rc ? rc : sqlite3_busy_timeout(*out, (int)st->busy_ms);
 }
 
 static zo_status open_keys(zo_store *st, zo_error *err)
@@ -224,7 +240,7 @@ zo_status zo_keys_erase(zo_store *st, zo_error *err) /* [store] */
     zo_status s;
     int rc;
 
-    file_name(st, name, sizeof name);
+    zo_keys_file_name(st->path, name, sizeof name);
     if (!st->keys && access(name, F_OK) != 0)
         return ZO_OK;
     if ((s = open_keys(st, err)) != ZO_OK)
@@ -240,20 +256,23 @@ zo_status zo_keys_erase(zo_store *st, zo_error *err) /* [store] */
 
 /* ---- the key of tags ---- */
 
-static zo_status find_tag_key(zo_store *st, zo_error *err)
+static int make_tag_key(sqlite3 *db)
 {
     uint8_t fresh[ZO_KEY_BYTES];
-    sqlite3 *db;
-    sqlite3_stmt *q = NULL;
-    zo_status s = open_file(st, &db, err);
     int rc;
 
-    if (s != ZO_OK)
-        return s;
     randombytes_buf(fresh, sizeof fresh);
     rc = run(db, "INSERT OR IGNORE INTO tag_key (one, secret) SELECT ?1, ?3 WHERE ?2", 1, 1, fresh, sizeof fresh, 0);
     explicit_bzero(fresh, sizeof fresh);
-    rc = rc ? rc : sqlite3_prepare_v2(db, "SELECT secret FROM tag_key", -1, &q, NULL);
+    return rc;
+}
+
+static zo_status read_tag_key(zo_store *st, sqlite3 *db, zo_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    zo_status s = ZO_OK;
+    int rc = sqlite3_prepare_v2(db, "SELECT secret FROM tag_key", -1, &q, NULL);
+
     if (rc == SQLITE_OK && (rc = sqlite3_step(q)) == SQLITE_ROW && sqlite3_column_bytes(q, 0) == ZO_KEY_BYTES) {
         memcpy(st->tag_key, sqlite3_column_blob(q, 0), ZO_KEY_BYTES);
         st->has_tag_key = true;
@@ -261,6 +280,25 @@ static zo_status find_tag_key(zo_store *st, zo_error *err)
         s = fail(db, rc == SQLITE_ROW ? SQLITE_CORRUPT : rc, "read FILE-keys", err);
     }
     sqlite3_finalize(q);
+    return s;
+}
+
+static zo_status find_tag_key(zo_store *st, zo_error *err)
+{
+    sqlite3 *db = NULL;
+    zo_status s = ZO_OK;
+    int rc;
+
+    if (st->inspect) {
+        rc = open_to_read(st, &db);
+        if (rc == SQLITE_OK && !db)
+            return zo_fail(err, ZO_EGONE, "", "FILE-keys, which holds its key, is missing");
+    } else {
+        if ((s = open_file(st, &db, err)) != ZO_OK)
+            return s;
+        rc = make_tag_key(db);
+    }
+    s = rc == SQLITE_OK ? read_tag_key(st, db, err) : fail(db, rc, "open FILE-keys", err);
     sqlite3_close(db);
     return s;
 }
@@ -284,17 +322,13 @@ zo_status zo_reader_keys(zo_reader *r, int64_t model,
                          zo_status (*key)(void *ctx, int64_t key, const uint8_t secret[ZO_KEY_BYTES]),
                          zo_status (*tombstone)(void *ctx, const zo_tombstone *t), void *ctx, zo_error *err)
 {
-    char name[ZO_PATH_BYTES + 16];
     sqlite3 *db = NULL;
     sqlite3_stmt *q = NULL;
     zo_status s = ZO_OK;
-    int rc;
+    int rc = open_to_read(r->st, &db);
 
-    file_name(r->st, name, sizeof name);
-    if (access(name, F_OK) != 0)
+    if (rc == SQLITE_OK && !db)
         return ZO_OK;
-    rc = sqlite3_open_v2(name, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, r->st->vfs);
-    rc = rc ? rc : sqlite3_busy_timeout(db, (int)r->st->busy_ms);
     rc = rc ? rc : sqlite3_prepare_v2(db, "SELECT key, secret FROM keys WHERE model = ?1", -1, &q, NULL);
     rc = rc ? rc : sqlite3_bind_int64(q, 1, model);
     while (rc == SQLITE_OK && s == ZO_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {

@@ -165,6 +165,7 @@ zo_status zo_store_open(const zo_store_opts *o, zo_store **out, zo_error *err)
         return zo_fail_nomem(err);
     }
     st->lock_fd = lock;
+    st->inspect = o->inspect;
     st->committed = o->committed;
     st->ctx = o->ctx;
     st->busy_ms = o->busy_timeout_ms > 0 ? o->busy_timeout_ms : 5000;

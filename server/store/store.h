@@ -135,6 +135,7 @@ typedef struct zo_store_opts {
     const char *path;
     bool create;     /* make the file when it is missing (serve); false for check, export */
     bool migrate;    /* apply pending migrations; false: refuse an older schema */
+    bool inspect;    /* for check: nothing is purged, expired or erased, and FILE-keys is only read, never made */
     const char *vfs; /* NULL: default; fault tests name theirs */
     /* [store] All writes of one transaction come back in submission order, linked by next. */
     void (*committed)(zo_write *list, void *ctx);
@@ -164,8 +165,8 @@ int64_t zo_store_next_model(zo_store *st);
 int64_t zo_store_next_part(zo_store *st);
 int64_t zo_store_next_key(zo_store *st,
                           bool of_model); /* random: never one that was used before, not even in a backup */
-/* [any] The secret by which names and rows become tags, in FILE-keys, made when it is first asked for. One for all models of the
- * store, so that models can be merged. */
+/* [any] The secret by which names and rows become tags, in FILE-keys, made when it is first asked for. One for all
+ * models of the store, so that models can be merged. ZO_EGONE: an inspected store has none. */
 zo_status zo_store_tag_key(zo_store *st, uint8_t out[ZO_KEY_BYTES], zo_error *err);
 void zo_store_new_id(zo_store *st, const char prefix[3], char out[30]); /* [any] "st_" + 26 random base32 characters */
 double zo_store_fsync_us(zo_store *st); /* [any] measured at open: median of a few 4 KiB fdatasyncs beside the file */
@@ -238,8 +239,8 @@ zo_status zo_reader_keys(zo_reader *r, int64_t model,
                          zo_status (*tombstone)(void *ctx, const zo_tombstone *t), void *ctx, zo_error *err);
 
 /* ---- offline: `zerothd check` ---- */
-/* Structure: integrity_check, foreign_key_check, dense seq per study. Calls report once per finding; true when clean.
- * The replay (R2) of every study is the runtime's part. */
+/* Structure: integrity_check (of FILE-keys, too), foreign_key_check, dense seq per study. Calls report once per finding;
+ * true when clean. The replay (R2) of every study and the loading of every model are the runtime's part. */
 zo_status zo_store_check(const char *path, void (*report)(void *ctx, const char *line), void *ctx, bool *clean_out,
                          zo_error *err);
 

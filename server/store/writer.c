@@ -244,6 +244,8 @@ static int64_t housekeeping_ms(const zo_store *st)
 {
     const int64_t purge = zo_purge_next_ms(st), erase = zo_erase_next_ms(st);
 
+    if (st->inspect)
+        return INT64_MAX;
     return purge < erase ? purge : erase;
 }
 

@@ -249,11 +249,11 @@ static void print_finding(void *ctx, const char *line)
 
 static int stop_and_replay(void **state)
 {
-    bool clean = false;
+    zo_checked all = {.clean = false};
     zo_error err = {0};
 
     daemon_join();
-    if (zo_runtime_check(d.db, print_finding, NULL, &clean, &err) != ZO_OK)
+    if (zo_runtime_check(d.db, print_finding, NULL, &all, &err) != ZO_OK)
         print_error("%s\n", err.message);
-    return daemon_clean(state) != 0 || !clean;
+    return daemon_clean(state) != 0 || !all.clean;
 }

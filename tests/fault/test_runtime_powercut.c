@@ -175,15 +175,16 @@ static bool read_study(zo_reader *r, int s, bool *there_out, census *out)
 static bool holds(fx *f, size_t n_due, uint64_t ops, bool check)
 {
     static census held[STUDIES];
-    bool clean = false, there[STUDIES], sound = true;
+    bool there[STUDIES], sound = true;
+    zo_checked all = {.clean = false};
     zo_error err = {0};
     zo_store *st = NULL;
     zo_reader *r = NULL;
     zo_store_opts so = {.path = f->path};
 
-    if (check && zo_runtime_check(f->path, on_finding, NULL, &clean, &err) != ZO_OK)
+    if (check && zo_runtime_check(f->path, on_finding, NULL, &all, &err) != ZO_OK)
         return lost("check: %s", err.message);
-    if (check && !clean)
+    if (check && !all.clean)
         return false;
     if (zo_store_open(&so, &st, &err) != ZO_OK || zo_reader_open(st, &r, &err) != ZO_OK)
         return lost("open: %s", err.message);

@@ -243,6 +243,7 @@ static void on_finding(void *ctx, const char *line)
 static void verify(fx *f, const script *s, bool memory_too)
 {
     bool clean = false;
+    zo_checked all = {.clean = false};
     zo_error err = {0};
     cmd m, b;
     uint64_t digest = 0;
@@ -287,7 +288,7 @@ static void verify(fx *f, const script *s, bool memory_too)
     else if (s->make_b == ZO_OK && s->del_b == ZO_EBUSY)
         assert_int_equal(b_is, ZO_OK);
     fx_stop(f);
-    if (zo_runtime_check(f->path, on_finding, NULL, &clean, &err) != ZO_OK || !clean)
+    if (zo_runtime_check(f->path, on_finding, NULL, &all, &err) != ZO_OK || !all.clean)
         fail_msg("replay: %s; after: %s", err.message, s->first);
 }
 

@@ -215,7 +215,7 @@ static void hammer(bool shaky)
     pthread_t threads[CLIENTS];
     uint64_t digests[STUDIES];
     int64_t turn;
-    bool clean = false;
+    zo_checked all = {.clean = false};
     zo_error err = {0};
 
     fx_open(&h->f, &o);
@@ -252,9 +252,9 @@ static void hammer(bool shaky)
         digests[s] = l.digest;
     }
     fx_stop(&h->f);
-    if (zo_runtime_check(h->f.path, on_finding, NULL, &clean, &err) != ZO_OK)
+    if (zo_runtime_check(h->f.path, on_finding, NULL, &all, &err) != ZO_OK)
         fail_msg("%s", err.message);
-    assert_true(clean);
+    assert_true(all.clean);
     fx_start(&h->f);
     for (int s = 0; s < STUDIES; s++)
         assert_true(look(&h->f, h->names[s]).digest == digests[s]);

@@ -408,15 +408,15 @@ static void on_finding(void *ctx, const char *line)
 
 static bool check_is_clean(fx *f)
 {
-    bool clean = false;
+    zo_checked all = {.clean = false};
     zo_error err = {0};
 
     n_findings = 0;
     last_finding[0] = 0;
-    if (zo_runtime_check(f->path, on_finding, NULL, &clean, &err) != ZO_OK)
+    if (zo_runtime_check(f->path, on_finding, NULL, &all, &err) != ZO_OK)
         fail_msg("%s", err.message);
-    assert_true(clean == (n_findings == 0));
-    return clean;
+    assert_true(all.clean == (n_findings == 0));
+    return all.clean;
 }
 
 /* Change one byte of an event's body and give the row the checksum that belongs to it, as a forger would. */
@@ -487,7 +487,7 @@ static void check_finds_a_damaged_row(void **state)
 {
     fx f;
     twin w;
-    bool clean = true;
+    zo_checked all = {.clean = true};
     zo_error err = {0};
 
     (void)state;
@@ -498,7 +498,7 @@ static void check_finds_a_damaged_row(void **state)
     fx_stop(&f);
     sql(&f, "UPDATE events SET at_ms = at_ms + 1 WHERE seq = 30");
     n_findings = 0;
-    assert_true(zo_runtime_check(f.path, on_finding, NULL, &clean, &err) != ZO_OK || !clean);
+    assert_true(zo_runtime_check(f.path, on_finding, NULL, &all, &err) != ZO_OK || !all.clean);
     assert_true(n_findings > 0);
     sql(&f, "UPDATE events SET at_ms = at_ms - 1 WHERE seq = 30");
     assert_true(check_is_clean(&f));
