@@ -149,7 +149,7 @@ typedef struct zo_tail {
 struct zo_store {
     char *path, *vfs; /* path: absolute, symbolic links resolved */
     int lock_fd;
-    bool inspect; /* as zo_store_opts has it */
+    bool inspect;                 /* as zo_store_opts has it */
     uint64_t db_inode, wal_inode; /* as opened; the log's 0 until it is first seen */
     int64_t busy_ms;
     void (*committed)(zo_write *list, void *ctx);
@@ -179,11 +179,11 @@ struct zo_store {
     zo_error last_failure;           /* of the last failed batch: given to writes that were built on it */
     int64_t replies_tenant, replies; /* remembered replies of one tenant, -1: unknown */
     bool purge_due, purge_models_due;
-    sqlite3 *keys;  /* FILE-keys; NULL until the first key */
+    sqlite3 *keys;          /* FILE-keys; NULL until the first key */
     pthread_mutex_t tag_mu; /* guards the next two */
     bool has_tag_key;
     uint8_t tag_key[ZO_KEY_BYTES];
-    bool keys_left; /* keys that a forget should have destroyed and could not yet */
+    bool keys_left; /* keys that a forget or a deletion should have destroyed and could not yet */
     bool erase_due, erase_busy;
     int64_t erase_ms;            /* monotonic: not before this */
     int64_t purge_ms, expire_ms; /* monotonic: purge, expire old replies not before this */
@@ -263,6 +263,7 @@ void zo_keys_file_name(const char *path, char *out, size_t size);
 zo_status zo_keys_before(zo_store *st, const zo_write *list, zo_error *err);
 void zo_keys_after(zo_store *st, const zo_write *list);
 zo_status zo_keys_erase(zo_store *st, zo_error *err);
+zo_status zo_keys_last_model(zo_store *st, int64_t *out, zo_error *err);
 void zo_keys_close(zo_store *st);
 /* erase.c: [store] after a forget, the log is emptied; when (monotonic) the next try is due. */
 void zo_erase_request(zo_store *st);

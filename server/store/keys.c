@@ -123,44 +123,39 @@ static int before(sqlite3 *db, const zo_op *op)
 {
     const zo_tombstone *t = &op->u.tombstone;
 
-    switch ((int)op->kind) {
-    case ZO_OP_KEY_PUT:
+    if (op->kind == ZO_OP_KEY_PUT)
         return run(db, "INSERT OR IGNORE INTO keys (key, model, secret) VALUES (?1, ?2, ?3)", op->u.key.key, op->study,
                    op->u.key.secret, ZO_KEY_BYTES, 0);
-    case ZO_OP_TOMBSTONE:
-        return run(db,
-                   "INSERT INTO tombstones (model, kind, tag, request) VALUES (?1, ?2, ?3, ?4)"
-                   " ON CONFLICT (model, kind, tag) DO UPDATE SET request = excluded.request",
-                   t->model, t->kind, t->tag, ZO_TAG_BYTES, (int64_t)t->request);
-    default:
-        return SQLITE_OK;
-    }
+    return run(db,
+               "INSERT INTO tombstones (model, kind, tag, request) VALUES (?1, ?2, ?3, ?4)"
+               " ON CONFLICT (model, kind, tag) DO UPDATE SET request = excluded.request",
+               t->model, t->kind, t->tag, ZO_TAG_BYTES, (int64_t)t->request);
 }
 
 static int after(sqlite3 *db, const zo_op *op)
 {
     int rc;
 
-    if (op->kind != ZO_OP_KEY_DROP)
-        return SQLITE_OK;
     if (op->u.key.key)
         return run(db, "DELETE FROM keys WHERE key = ?1 AND model = ?2", op->u.key.key, op->study, NULL, 0, 0);
     rc = run(db, "DELETE FROM keys WHERE model = ?1", op->study, 0, NULL, 0, 0);
     return rc ? rc : run(db, "DELETE FROM tombstones WHERE model = ?1", op->study, 0, NULL, 0, 0);
 }
 
-static bool is_before(const zo_op *op)
+static bool is_before(const zo_write *w, const zo_op *op)
 {
+    (void)w;
     return op->kind == ZO_OP_KEY_PUT || op->kind == ZO_OP_TOMBSTONE;
 }
 
-static bool is_after(const zo_op *op)
+/* Not those of a write that was refused while the rest of its batch landed: its data is still there. */
+static bool is_after(const zo_write *w, const zo_op *op)
 {
-    return op->kind == ZO_OP_KEY_DROP;
+    return w->status == ZO_OK && op->kind == ZO_OP_KEY_DROP;
 }
 
 /* All such ops of the list in one transaction. */
-static zo_status apply(zo_store *st, const zo_write *list, bool (*is_ours)(const zo_op *),
+static zo_status apply(zo_store *st, const zo_write *list, bool (*is_ours)(const zo_write *, const zo_op *),
                        int (*step)(sqlite3 *, const zo_op *), zo_error *err)
 {
     bool any = false;
@@ -169,7 +164,7 @@ static zo_status apply(zo_store *st, const zo_write *list, bool (*is_ours)(const
 
     for (const zo_write *w = list; w && !any; w = w->next)
         for (const zo_op *op = w->ops; op && !any; op = op->next)
-            any = is_ours(op);
+            any = is_ours(w, op);
     if (!any)
         return ZO_OK;
     if ((s = open_keys(st, err)) != ZO_OK)
@@ -177,7 +172,8 @@ static zo_status apply(zo_store *st, const zo_write *list, bool (*is_ours)(const
     rc = sqlite3_exec(st->keys, "BEGIN IMMEDIATE", NULL, NULL, NULL);
     for (const zo_write *w = list; w && rc == SQLITE_OK; w = w->next)
         for (const zo_op *op = w->ops; op && rc == SQLITE_OK; op = op->next)
-            rc = step(st->keys, op);
+            if (is_ours(w, op))
+                rc = step(st->keys, op);
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(st->keys, "COMMIT", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
@@ -202,36 +198,79 @@ void zo_keys_after(zo_store *st, const zo_write *list) /* [store] */
     if (apply(st, list, is_after, after, &err) == ZO_OK)
         return;
     st->keys_left = true;
+    zo_erase_request(st);
     zo_log(ZO_WARN, "keys", "error=\"%s\" retry=at-erasure", err.message);
 }
 
-/* Destroys the keys that nothing needs: a model's own is needed while the model lives, a group's while a part names it.
- */
-static zo_status sweep(zo_store *st, zo_error *err)
+static zo_status is_live(zo_store *st, int64_t model, int64_t *out, zo_error *err)
+{
+    char text[100];
+
+    snprintf(text, sizeof text, "SELECT count(*) FROM models WHERE model = %lld AND deleted = 0", (long long)model);
+    return zo_conn_int(&st->conn, text, out, err);
+}
+
+/* A model's own key is needed while the model lives, a group's while a part names it, too. */
+static zo_status is_needed(zo_store *st, int64_t model, int64_t key, int64_t *out, zo_error *err)
+{
+    char text[100];
+    const zo_status s = is_live(st, model, out, err);
+
+    if (s != ZO_OK || !*out || (key & ZO_KEY_OF_MODEL))
+        return s;
+    snprintf(text, sizeof text, "SELECT EXISTS (SELECT 1 FROM parts WHERE model = %lld AND key = %lld)",
+             (long long)model, (long long)key);
+    return zo_conn_int(&st->conn, text, out, err);
+}
+
+static zo_status sweep_keys(zo_store *st, zo_error *err)
 {
     sqlite3_stmt *q = NULL;
-    int rc;
+    zo_status s = ZO_OK;
+    int rc = sqlite3_prepare_v2(st->keys, "SELECT key, model FROM keys", -1, &q, NULL);
 
-    rc = sqlite3_prepare_v2(st->keys, "SELECT key, model FROM keys", -1, &q, NULL);
-    while (rc == SQLITE_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
-        const int64_t key = sqlite3_column_int64(q, 0), model = sqlite3_column_int64(q, 1);
-        char text[200];
-        int64_t used = 0;
+    while (rc == SQLITE_OK && s == ZO_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        const int64_t key = sqlite3_column_int64(q, 0);
+        int64_t needed = 0;
 
-        snprintf(text, sizeof text,
-                 "SELECT (SELECT count(*) FROM models WHERE model = %lld AND deleted = 0) * (%d OR "
-                 "EXISTS (SELECT 1 FROM parts WHERE model = %lld AND key = %lld))",
-                 (long long)model, (key & ZO_KEY_OF_MODEL) != 0, (long long)model, (long long)key);
-        if (zo_conn_int(&st->conn, text, &used, err) != ZO_OK) {
-            sqlite3_finalize(q);
-            return err->code;
-        }
-        if (!used && (rc = run(st->keys, "DELETE FROM keys WHERE key = ?1", key, 0, NULL, 0, 0)) != SQLITE_OK)
-            break;
-        rc = SQLITE_OK;
+        s = is_needed(st, sqlite3_column_int64(q, 1), key, &needed, err);
+        rc = s != ZO_OK || needed ? SQLITE_OK : run(st->keys, "DELETE FROM keys WHERE key = ?1", key, 0, NULL, 0, 0);
     }
     sqlite3_finalize(q);
-    return rc == SQLITE_DONE || rc == SQLITE_OK ? ZO_OK : fail(st->keys, rc, "sweep FILE-keys", err);
+    return s != ZO_OK || rc == SQLITE_DONE ? s : fail(st->keys, rc, "sweep FILE-keys", err);
+}
+
+static zo_status sweep_tombstones(zo_store *st, zo_error *err)
+{
+    sqlite3_stmt *q = NULL;
+    zo_status s = ZO_OK;
+    int rc = sqlite3_prepare_v2(st->keys, "SELECT DISTINCT model FROM tombstones", -1, &q, NULL);
+
+    while (rc == SQLITE_OK && s == ZO_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        const int64_t model = sqlite3_column_int64(q, 0);
+        int64_t live = 0;
+
+        s = is_live(st, model, &live, err);
+        rc = s != ZO_OK || live ? SQLITE_OK
+                                : run(st->keys, "DELETE FROM tombstones WHERE model = ?1", model, 0, NULL, 0, 0);
+    }
+    sqlite3_finalize(q);
+    return s != ZO_OK || rc == SQLITE_DONE ? s : fail(st->keys, rc, "sweep FILE-keys", err);
+}
+
+/* Destroys what nothing needs: one sync for all of it. */
+static zo_status sweep(zo_store *st, zo_error *err)
+{
+    int rc = sqlite3_exec(st->keys, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    zo_status s = rc == SQLITE_OK ? sweep_keys(st, err) : fail(st->keys, rc, "sweep FILE-keys", err);
+
+    if (s == ZO_OK)
+        s = sweep_tombstones(st, err);
+    if (s == ZO_OK && (rc = sqlite3_exec(st->keys, "COMMIT", NULL, NULL, NULL)) != SQLITE_OK)
+        s = fail(st->keys, rc, "sweep FILE-keys", err);
+    if (!sqlite3_get_autocommit(st->keys))
+        sqlite3_exec(st->keys, "ROLLBACK", NULL, NULL, NULL);
+    return s;
 }
 
 zo_status zo_keys_erase(zo_store *st, zo_error *err) /* [store] */
@@ -252,6 +291,41 @@ zo_status zo_keys_erase(zo_store *st, zo_error *err) /* [store] */
         return fail(st->keys, rc, "checkpoint FILE-keys", err);
     st->keys_left = false;
     return ZO_OK;
+}
+
+/* A damaged file says so when its models are loaded; studies do without it. */
+static zo_status do_without(zo_status s, const zo_error *err)
+{
+    if (s != ZO_ESTORE)
+        return s;
+    zo_log(ZO_WARN, "keys", "error=\"%s\"", err->message);
+    return ZO_OK;
+}
+
+/* The greatest number of a model it knows: a new model must not get one of these, or it would inherit what is left of
+ * a creation that failed, or of a model that is newer than a restored copy of the database. */
+zo_status zo_keys_last_model(zo_store *st, int64_t *out, zo_error *err)
+{
+    char name[ZO_PATH_BYTES + 16];
+    sqlite3_stmt *q = NULL;
+    zo_status s;
+    int rc;
+
+    *out = 0;
+    zo_keys_file_name(st->path, name, sizeof name);
+    if (st->inspect || access(name, F_OK) != 0)
+        return ZO_OK;
+    if ((s = open_keys(st, err)) != ZO_OK)
+        return do_without(s, err);
+    rc = sqlite3_prepare_v2(st->keys,
+                            "SELECT max(coalesce((SELECT max(model) FROM keys), 0),"
+                            " coalesce((SELECT max(model) FROM tombstones), 0))",
+                            -1, &q, NULL);
+    if (rc == SQLITE_OK && (rc = sqlite3_step(q)) == SQLITE_ROW)
+        *out = sqlite3_column_int64(q, 0);
+    s = rc == SQLITE_ROW ? ZO_OK : fail(st->keys, rc, "read FILE-keys", err);
+    sqlite3_finalize(q);
+    return do_without(s, err);
 }
 
 /* ---- the key of tags ---- */

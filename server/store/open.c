@@ -118,7 +118,7 @@ static void warn_about_mode(const char *path)
 
 static zo_status load(zo_store *st, const zo_store_opts *o, zo_error *err)
 {
-    int64_t last = 0, pending = 0;
+    int64_t last = 0, last_key = 0, pending = 0;
     int from = 0, to = 0;
     zo_status s;
 
@@ -134,13 +134,17 @@ static zo_status load(zo_store *st, const zo_store_opts *o, zo_error *err)
     atomic_store(&st->next_study, last + 1);
     if ((s = zo_conn_int(&st->conn, "SELECT max(model) FROM models", &last, err)) != ZO_OK)
         return s;
-    atomic_store(&st->next_model, last + 1);
+    if ((s = zo_keys_last_model(st, &last_key, err)) != ZO_OK)
+        return s;
+    atomic_store(&st->next_model, (last > last_key ? last : last_key) + 1);
     if ((s = zo_conn_int(&st->conn, "SELECT max(part) FROM parts", &last, err)) != ZO_OK ||
-        (s = zo_conn_int(&st->conn, "SELECT count(*) FROM history WHERE request IS NOT NULL AND erased_ms IS NULL",
+        (s = zo_conn_int(&st->conn,
+                         "SELECT (SELECT count(*) FROM history WHERE request IS NOT NULL AND erased_ms IS NULL) +"
+                         " (SELECT count(*) FROM models WHERE deleted = 1)",
                          &pending, err)) != ZO_OK)
         return s;
     atomic_store(&st->next_part, last + 1);
-    if (pending > 0) { /* a forget whose erasure was cut short, perhaps before its keys were destroyed */
+    if (pending > 0) { /* a forget or a deletion whose erasure was cut short, perhaps before its keys were destroyed */
         st->keys_left = true;
         zo_erase_request(st);
     }

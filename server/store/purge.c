@@ -69,6 +69,9 @@ static zo_status purge_model(zo_store *st, int64_t model, zo_error *err)
         return s;
     if ((s = drop(st, ZO_SQL_PURGE_HISTORY, model, STEP_ROWS, &n, err)) != ZO_OK || n == STEP_ROWS)
         return s;
+    /* With its row would go the only trace of keys that are still to be destroyed. */
+    if (st->keys_left && (s = zo_keys_erase(st, err)) != ZO_OK)
+        return s;
     return drop(st, ZO_SQL_PURGE_MODEL, model, 0, &n, err);
 }
 

@@ -241,6 +241,22 @@ static void apply(image *m, const op *o)
     }
 }
 
+/* A new journal's or log's first sync syncs the folder, too: what was removed before stays removed. */
+static void settle_removals(zo_fault_replay *r)
+{
+    for (int i = 0; i < n_files; i++) {
+        size_t n = r->n_pending[i];
+
+        while (n > 0 && ops[r->pending[i][n - 1]].kind != ZO_RECORD_REMOVE)
+            n--;
+        if (n == 0)
+            continue;
+        apply(&r->durable[i], &ops[r->pending[i][n - 1]]);
+        r->n_pending[i] -= n;
+        memmove(r->pending[i], r->pending[i] + n, r->n_pending[i] * sizeof(size_t));
+    }
+}
+
 void zo_fault_replay_to(zo_fault_replay *r, uint64_t until)
 {
     for (; r->done < until; r->done++) {
@@ -251,6 +267,8 @@ void zo_fault_replay_to(zo_fault_replay *r, uint64_t until)
         if (o->kind == ZO_RECORD_SYNC || (o->kind == ZO_RECORD_REMOVE && o->at != 0)) {
             if (r->deaf && is_log)
                 continue;
+            if (!r->durable[i].exists && (is_log || ends_with(names[i], "-journal")))
+                settle_removals(r);
             for (size_t k = 0; k < r->n_pending[i]; k++)
                 apply(&r->durable[i], &ops[r->pending[i][k]]);
             r->n_pending[i] = 0;
