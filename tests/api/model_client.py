@@ -39,14 +39,16 @@ def safetensors(document, **arrays):
 class Book:
     """Which rows should be live: (id, group, task, label, x)."""
 
-    def __init__(self, rng, inputs=6, real=False):
-        self.rng, self.inputs, self.real, self.rows, self.fresh = rng, inputs, real, [], 0
+    def __init__(self, rng, inputs=6, real=False, limit=4):
+        self.rng, self.inputs, self.real, self.limit, self.rows, self.fresh = rng, inputs, real, limit, [], 0
 
     def new_rows(self, n, group, task):
         rows = []
         for _ in range(n):
             scale = self.rng.choice([0.01, 1.0, 4.0])
             x = [self.rng.uniform(-scale, scale) for _ in range(self.inputs)]
+            if self.rng.random() < 0.1:  # the edge of the range beside what is ten million times smaller
+                x = [self.rng.choice([-1, 1]) * self.limit * self.rng.choice([1, 1e-7]) for _ in x]
             label = [self.rng.uniform(-1, 1)] if self.real else self.rng.choice("abcd")
             rows.append((f"r{self.fresh}", group, task, label, x))
             self.fresh += 1

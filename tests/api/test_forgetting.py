@@ -15,6 +15,7 @@ from model_client import Book, create, digest, safetensors
 from residue import assert_gone, erased
 from zeroth_client import ROOT, ZEROTHD, wait_until
 
+DEEP = bool(os.environ.get("ZEROTH_DEEP"))
 spec_of = importlib.util.spec_from_file_location("verify_certificate", ROOT / "tests/verify_certificate.py")
 verify_certificate = importlib.util.module_from_spec(spec_of)
 spec_of.loader.exec_module(verify_certificate)
@@ -192,6 +193,66 @@ def test_certificates_hold_for_others(own_daemon, tmp_path):
     assert verify_certificate.check_history(history) is None
     history[2]["entry"]["rows"] += 1
     assert verify_certificate.check_history(history) == "the chain breaks at entry 3"
+
+
+@pytest.mark.parametrize("changes", [{}, {"target": "real", "outputs": 2, "target_range": 1}], ids=["classes", "real"])
+def test_forgetting_everything_gives_a_model_that_was_just_created(own_daemon, changes):
+    api = own_daemon().client()
+    path, new = create(api, **changes), create(api, **changes)
+    answers = {"y": [[1, -1], [0.5, 0]]} if changes else {"labels": ["a", "b"]}
+    assert api.post(path + "/learn", {"x": [[1] * 6, [2, 0, 0, 1, 3, 4]], **answers}).status == 200
+    assert api.get(path + "/weights").body != api.get(new + "/weights").body
+    assert api.post(path + "/forget", {"all": True}).json["state_digest"] == digest(api, new)
+    body = api.get(path + "/weights").body
+    assert body == api.get(new + "/weights").body and api.get(path + "/state").body == api.get(new + "/state").body
+    size = int.from_bytes(body[:8], "little")
+    where = json.loads(body[8:8 + size])["weights"]
+    assert where["shape"] == [25, 2 if changes else 0] and not any(body[8 + size + where["data_offsets"][0]:][:25 * 2 * 8 if changes else 0])
+
+
+@pytest.mark.parametrize("column", ["seq", "request", "at_ms", "body", "hash", "digest", "salt", "erased_ms"])
+def test_any_flipped_byte_of_any_history_row_is_found(own_daemon, column):
+    d = own_daemon()
+    api = d.client()
+    path = create(api)
+    for i in range(2):
+        assert api.post(path + "/learn", {"x": [[i / 2] * 6], "labels": ["a"], "ids": [f"r{i}"]}).status == 200
+    assert api.post(path + "/forget", {"ids": ["r0"]}).status == 200
+    erased(api, path, 1)
+    good = digest(api, path)
+    d.stop()
+    clean = d.db.read_bytes()
+    db = sqlite3.connect(d.db)
+    rows = db.execute(f"SELECT entry, {column} FROM history ORDER BY seq").fetchall()
+    db.close()
+    assert len(rows) == 4
+    flips = 0
+    for entry, value in rows:
+        data = value.to_bytes(8, "little", signed=True) if isinstance(value, int) else value.encode() if isinstance(value, str) else value or b""
+        for i in range(0, len(data), 1 if DEEP else max(1, len(data) // 4)):
+            bad = data[:i] + bytes([data[i] ^ 1 << random.randrange(7)]) + data[i + 1:]
+            bad = int.from_bytes(bad, "little", signed=True) if isinstance(value, int) else bad.decode() if isinstance(value, str) else bad
+            db = sqlite3.connect(d.db)
+            changed = db.execute(f"UPDATE OR IGNORE history SET {column} = ? WHERE entry = ?", (bad, entry)).rowcount
+            db.commit()
+            db.close()
+            if not changed:  # two rows of one number can't be
+                continue
+            r = subprocess.run([ZEROTHD, "check", str(d.db)], capture_output=True, text=True)
+            assert r.returncode == 1 and "history" in r.stdout, (column, i, r)
+            if i == 0:  # and by verify of the running service
+                d.start()
+                r = d.client().post(path + "/verify", {"digest": good})
+                assert r.status == 503 or (r.status == 200 and r.json["chain"] != "intact"), (column, r)
+                d.stop()
+            for p in d.directory.glob("zeroth.db-*"):
+                if "-keys" not in p.name:
+                    p.unlink()
+            d.db.write_bytes(clean)
+            flips += 1
+    assert flips >= (1 if column in ("digest", "salt") else 4)
+    d.start()
+    assert d.client().post(path + "/verify", {"digest": good}).json["chain"] == "intact"
 
 
 def test_a_flipped_byte_of_the_history_is_found(own_daemon):
