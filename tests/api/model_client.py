@@ -49,6 +49,7 @@ class Book:
             x = [self.rng.uniform(-scale, scale) for _ in range(self.inputs)]
             if self.rng.random() < 0.1:  # the edge of the range beside what is ten million times smaller
                 x = [self.rng.choice([-1, 1]) * self.limit * self.rng.choice([1, 1e-7]) for _ in x]
+                x[0] = self.rng.uniform(-self.limit, self.limit)  # no two alike: sent without a task, a row is taken from any
             label = [self.rng.uniform(-1, 1)] if self.real else self.rng.choice("abcd")
             rows.append((f"r{self.fresh}", group, task, label, x))
             self.fresh += 1
