@@ -67,30 +67,37 @@ void zo_fixed_factor_fini(zo_fixed_factor *f)
     *f = (zo_fixed_factor){0};
 }
 
-/* Tile (s,t) of A + ridge I, bordered by the identity. */
-static void load_tile(const zo_mat *A, double ridge, size_t s, size_t t, double *x)
+/* Into strip j / 8 of columns: eight rows at a time, in the border those of the identity. */
+void zo_fixed_factor_column(zo_fixed_factor *f, size_t j, const double *a)
 {
-    const size_t i0 = s * ZO_TILE, j0 = t * ZO_TILE, rows = A->rows - i0 < ZO_TILE ? A->rows - i0 : ZO_TILE;
+    const size_t t = j / ZO_TILE, c = j % ZO_TILE, T = n_strips(f->n);
 
-    if (s != t && rows == ZO_TILE) {
-        for (size_t c = 0; c < ZO_TILE; c++)
-            memcpy(x + ZO_TILE * c, A->a + i0 + (j0 + c) * A->ld, ZO_TILE * sizeof *x);
-        return;
+    for (size_t s = t; s < T; s++) {
+        const size_t i0 = s * ZO_TILE, top = s == t ? c : 0, rows = f->n - i0 < ZO_TILE ? f->n - i0 : ZO_TILE;
+        double *x = tile(f, s, t) + ZO_TILE * c;
+
+        if (top == 0 && rows == ZO_TILE) {
+            memcpy(x, a + (i0 - j), ZO_TILE * sizeof *x);
+        } else {
+            memset(x, 0, ZO_TILE * sizeof *x);
+            memcpy(x + top, a + (i0 + top - j), (rows - top) * sizeof *x);
+        }
     }
-    memset(x, 0, ZO_TILE_DOUBLES * sizeof *x);
-    for (size_t c = 0; c < ZO_TILE; c++)
-        for (size_t r = s == t ? c : 0; r < rows; r++)
-            x[ZO_TILE * c + r] = A->a[i0 + r + (j0 + c) * A->ld];
-    for (size_t c = 0; s == t && c < ZO_TILE; c++)
-        x[ZO_TILE * c + c] = c < rows ? x[ZO_TILE * c + c] + ridge : 1.0;
+    for (size_t k = c + 1; j + 1 == f->n && k < ZO_TILE; k++) {
+        double *x = tile(f, t, t) + ZO_TILE * k;
+
+        memset(x, 0, ZO_TILE * sizeof *x);
+        x[k] = 1.0;
+    }
 }
 
-static void load(const zo_fixed_factor *f, const zo_mat *A, double ridge)
+static void load(zo_fixed_factor *f, const zo_mat *A, double ridge)
 {
     ZO_ASSERT(A->rows == f->n && A->cols == f->n);
-    for (size_t t = 0; t < n_strips(f->n); t++)
-        for (size_t s = t; s < n_strips(f->n); s++)
-            load_tile(A, ridge, s, t, tile(f, s, t));
+    for (size_t j = 0; j < f->n; j++) {
+        zo_fixed_factor_column(f, j, A->a + j + j * A->ld);
+        tile(f, j / ZO_TILE, j / ZO_TILE)[(ZO_TILE + 1) * (j % ZO_TILE)] += ridge;
+    }
 }
 
 void zo_fixed_factor_load(zo_fixed_factor *f, const zo_mat *L)
@@ -138,11 +145,10 @@ static void update_block(const zo_fixed_factor *f, size_t p0, size_t p1, size_t 
         }
 }
 
-zo_status zo_fixed_cholesky(zo_fixed_factor *f, const zo_mat *A, double ridge, zo_error *err)
+zo_status zo_fixed_factor_run(zo_fixed_factor *f, zo_error *err)
 {
     const size_t T = n_strips(f->n);
 
-    load(f, A, ridge);
     for (size_t p0 = 0, p1; p0 < T; p0 = p1) {
         p1 = T - p0 < f->panel ? T : p0 + f->panel;
         const zo_status rc = panel_triangle(f, p0, p1, err);
@@ -158,6 +164,12 @@ zo_status zo_fixed_cholesky(zo_fixed_factor *f, const zo_mat *A, double ridge, z
     return ZO_OK;
 }
 
+zo_status zo_fixed_cholesky(zo_fixed_factor *f, const zo_mat *A, double ridge, zo_error *err)
+{
+    load(f, A, ridge);
+    return zo_fixed_factor_run(f, err);
+}
+
 void zo_fixed_factor_lower(const zo_fixed_factor *f, zo_mat *L)
 {
     ZO_ASSERT(L->rows == f->n && L->cols == f->n);
@@ -166,13 +178,6 @@ void zo_fixed_factor_lower(const zo_fixed_factor *f, zo_mat *L)
         for (size_t i = j; i < f->n; i++)
             L->a[i + j * L->ld] = tile(f, i / ZO_TILE, j / ZO_TILE)[ZO_TILE * (j % ZO_TILE) + i % ZO_TILE];
     }
-}
-
-void zo_fixed_factor_diagonal(const zo_fixed_factor *f, zo_mat *L)
-{
-    ZO_ASSERT(L->rows == f->n && L->cols == f->n);
-    for (size_t j = 0; j < f->n; j++)
-        L->a[j + j * L->ld] = tile(f, j / ZO_TILE, j / ZO_TILE)[(ZO_TILE + 1) * (j % ZO_TILE)];
 }
 
 /* Columns [j, j + 8 * GROUP) of X to the scratch, those past its last being zeros. Returns the strips. */
@@ -266,23 +271,16 @@ double zo_fixed_trace_inverse(zo_fixed_factor *f)
     return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
-void zo_fixed_forward(const zo_mat *L, double *x)
-{
-    for (size_t k = 0; k < L->rows; k++) {
-        const double *l = L->a + k * L->ld, y = x[k] /= l[k];
-        for (size_t i = k + 1; i < L->rows; i++)
-            x[i] -= l[i] * y;
-    }
-}
-
-double zo_fixed_log_det(const zo_mat *L)
+double zo_fixed_log_det(const zo_fixed_factor *f)
 {
     double product = 1.0; /* of the diagonal, over 2^exponent */
     int64_t exponent = 0;
 
-    for (size_t j = 0; j < L->rows; j++) {
+    for (size_t j = 0; j < f->n; j++) {
+        const size_t t = j / ZO_TILE;
         int e;
-        product = zo_fixed_split(product * L->a[j + j * L->ld], &e);
+
+        product = zo_fixed_split(product * tile(f, t, t)[(ZO_TILE + 1) * (j % ZO_TILE)], &e);
         exponent += e;
     }
     return 2.0 * (zo_fixed_log(product) + (double)exponent * 0x1.62e42fefa39efp-1); /* log 2 */

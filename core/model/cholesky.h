@@ -31,9 +31,13 @@ void zo_fixed_factor_fini(zo_fixed_factor *f);
  */
 zo_status zo_fixed_cholesky(zo_fixed_factor *f, const zo_mat *A, double ridge, zo_error *err);
 
-/* L [n x n] out, zero above the diagonal; or its diagonal only. */
+/* The same of a matrix that comes column by column, all of them before run: a [n - j] from the diagonal down, which the
+ * factor's scratch may hold. */
+void zo_fixed_factor_column(zo_fixed_factor *f, size_t j, const double *a);
+zo_status zo_fixed_factor_run(zo_fixed_factor *f, zo_error *err);
+
+/* L [n x n] out, zero above the diagonal. */
 void zo_fixed_factor_lower(const zo_fixed_factor *f, zo_mat *L);
-void zo_fixed_factor_diagonal(const zo_fixed_factor *f, zo_mat *L);
 
 /* L [n x n], a lower factor from elsewhere. */
 void zo_fixed_factor_load(zo_fixed_factor *f, const zo_mat *L);
@@ -48,8 +52,7 @@ void zo_fixed_solve(zo_fixed_factor *f, double *X, size_t cols);
 /* Trace of inv(A + ridge I): the sum of the squares of inv(L). n^3/3 flops. */
 double zo_fixed_trace_inverse(zo_fixed_factor *f);
 
-/* Of a factor as a matrix. x <- inv(L) x for one vector, the bits of zo_fixed_solve_lower; log det (L L'). */
-void zo_fixed_forward(const zo_mat *L, double *x);
-double zo_fixed_log_det(const zo_mat *L);
+/* log det (A + ridge I) */
+double zo_fixed_log_det(const zo_fixed_factor *f);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef ZO_MODEL_KIND_H
 #define ZO_MODEL_KIND_H
 
+#include "model/cholesky.h"
 #include "zeroth/linalg.h"
 #include "zeroth/model.h"
 
@@ -73,7 +74,7 @@ struct zo_model {
     double gamma;        /* used */
     size_t n_columns;    /* of V */
     double *V, *offset;  /* linear kinds: [d][n_columns] in quanta; [n_columns] */
-    zo_mat factor;       /* variance: Cholesky factor of A + gamma I in natural units */
+    zo_fixed_factor factor; /* variance: of A + gamma I in natural units */
     double *noise;       /* [n_columns] residual variance */
     double rss;
     zo_model_figure figures[64];
@@ -103,6 +104,8 @@ double sums_get(const zo_model *m, const void *array, size_t i); /* rounded to d
 zo_status sums_alloc(const zo_model *m, bool with_A, bool with_B, zo_sums **out, zo_error *err);
 /* A of a layer in natural units, both triangles' lower half, plus gamma on the diagonal; weights per class when reweight. */
 void sums_matrix(const zo_model *m, size_t layer, const double *scale, double gamma, zo_mat *out);
+/* The same to a factor that is to be run; its scratch is used. */
+void sums_to_factor(const zo_model *m, size_t layer, const double *scale, double gamma, zo_fixed_factor *f);
 
 /* ---- columns.c: what the outputs are, and their right-hand sides ---- */
 size_t columns_count(const zo_model *m);
@@ -117,15 +120,11 @@ zo_status linear_score(zo_model *m, const double *V, const double *offset, size_
 zo_status linear_predict(zo_model *m, const int32_t *x, size_t n, zo_scores *io, zo_error *err);
 zo_status linear_weights(zo_model *m, zo_bundle *b, zo_error *err);
 
-/* ---- spd.c: the solver of both arithmetics ---- */
-/* A X = B for X [rows][n] row-major, in place. A becomes its Cholesky factor: all of the lower triangle if whole, else
- * perhaps the diagonal only, which is what spd_log_det reads; the others want all. */
-zo_status spd_solve(const zo_model *m, zo_mat *A, double *X, size_t n, bool whole, zo_error *err);
-/* y = L^-1 b for one b, in place. */
-void spd_forward(const zo_mat *L, double *b);
-double spd_log_det(const zo_mat *L);
-/* trace of A^-1 */
-zo_status spd_trace_inverse(const zo_model *m, const zo_mat *L, double *out, zo_error *err);
+/* ---- spd.c: both arithmetics ---- */
+/* A of a layer plus gamma I, as sums_matrix has it, factored into f, which was made for its size. ZO_ENUMERIC with what to do. */
+zo_status spd_factor(const zo_model *m, size_t layer, const double *scale, double gamma, zo_fixed_factor *f, zo_error *err);
+/* A X = B for X [rows][n] row-major, in place. A is scratch. */
+zo_status spd_solve(const zo_model *m, zo_mat *A, double *X, size_t n, zo_error *err);
 
 void model_figure(zo_model *m, const char *name, double value);
 void model_unsolve(zo_model *m);

@@ -41,45 +41,49 @@ static void score(size_t d, size_t k, const double *V, const double *offset, con
     }
 }
 
-/* noise_c (1 + f' (A + gamma I)^-1 f) */
-static void spread(const zo_model *m, const double *f, double *work, double *out)
+enum { BLOCK = 64 }; /* rows at a time */
+
+/* noise_c (1 + f' (A + gamma I)^-1 f) of n rows; work [d][n] */
+static void spread(zo_model *m, const double *f, size_t n, double *work, double *out)
 {
     const size_t d = m->features.n;
-    double h = 0;
+    double h[BLOCK] = {0};
 
     for (size_t i = 0; i < d; i++)
-        work[i] = f[i] * m->features.scale[i];
-    spd_forward(&m->factor, work);
+        for (size_t r = 0; r < n; r++)
+            work[i * n + r] = f[r * d + i] * m->features.scale[i];
+    zo_fixed_solve_lower(&m->factor, work, n);
     for (size_t i = 0; i < d; i++)
-        h += work[i] * work[i];
-    for (size_t c = 0; c < m->n_columns; c++)
-        out[c] = m->noise[c] * (1 + h);
+        for (size_t r = 0; r < n; r++)
+            h[r] += work[i * n + r] * work[i * n + r];
+    for (size_t r = 0; r < n; r++)
+        for (size_t c = 0; c < m->n_columns; c++)
+            out[r * m->n_columns + c] = m->noise[c] * (1 + h[r]);
 }
 
 /* variance [n][k] may be NULL */
-static zo_status predict(const zo_model *m, const double *V, const double *offset, size_t k, const int32_t *x, size_t n,
+static zo_status predict(zo_model *m, const double *V, const double *offset, size_t k, const int32_t *x, size_t n,
                          double *scores, double *variance, zo_error *err)
 {
-    enum { BLOCK = 64 };
-    const size_t d = m->layers[0].d, inputs = m->c.inputs, n_work = BLOCK * m->work + zo_mat_ld(d);
-    double *f = zo_memalign64(BLOCK * d * sizeof *f), *work = zo_memalign64(n_work * sizeof *work);
+    const size_t d = m->layers[0].d, inputs = m->c.inputs, block = n < BLOCK ? n : BLOCK;
+    const size_t n_work = block * (variance && m->work < d ? d : m->work);
+    double *f = zo_memalign64(block * d * sizeof *f), *work = zo_memalign64(n_work * sizeof *work);
 
     if (!f || !work) {
         zo_free(f);
         zo_free(work);
         return zo_fail_nomem(err);
     }
-    for (size_t first = 0; first < n; first += BLOCK) {
-        const zo_rows rows = {.x = x + first * inputs, .n = n - first < BLOCK ? n - first : BLOCK};
+    for (size_t first = 0; first < n; first += block) {
+        const zo_rows rows = {.x = x + first * inputs, .n = n - first < block ? n - first : block};
 
         layer_features(m, 0, 0, &rows, work, f);
-        for (size_t r = 0; r < rows.n; r++) {
+        for (size_t r = 0; r < rows.n; r++)
             score(d, k, V, offset, f + r * d, scores + (first + r) * k);
-            if (variance)
-                spread(m, f + r * d, work, variance + (first + r) * k);
-        }
+        if (variance)
+            spread(m, f, rows.n, work, variance + first * k);
     }
-    explicit_bzero(f, BLOCK * d * sizeof *f);
+    explicit_bzero(f, block * d * sizeof *f);
     explicit_bzero(work, n_work * sizeof *work);
     zo_free(f);
     zo_free(work);

@@ -203,7 +203,7 @@ void zo_model_free(zo_model *m)
     zo_free(m->V);
     zo_free(m->offset);
     zo_free(m->noise);
-    zo_mat_fini(&m->factor);
+    zo_fixed_factor_fini(&m->factor);
     zo_free((void *)(uintptr_t)m->c.range);
     free_texts(m->c.classes, m->c.n_classes);
     free_texts(m->c.described, m->c.n_described);
@@ -220,8 +220,8 @@ const zo_model_config *zo_model_configuration(const zo_model *m)
 size_t zo_model_memory_bytes(const zo_model *m)
 {
     const size_t entry = sums_entry_bytes(m);
-    size_t n =
-        sizeof *m + m->self_bytes + features_bytes(&m->features) + m->factor.ld * m->factor.cols * sizeof(double);
+    size_t n = sizeof *m + m->self_bytes + features_bytes(&m->features) +
+               (m->factor.tiles ? zo_fixed_factor_bytes(m->factor.n) : 0);
 
     for (size_t l = 0; l < m->n_layers; l++) {
         const size_t d = m->layers[l].d;
@@ -353,8 +353,7 @@ void model_unsolve(zo_model *m)
         m->c.kind->ops->unsolve(m);
     if (m->V)
         explicit_bzero(m->V, m->layers[0].d * m->n_columns * sizeof *m->V);
-    if (m->factor.a)
-        explicit_bzero(m->factor.a, m->factor.ld * m->factor.cols * sizeof(double));
+    zo_fixed_factor_fini(&m->factor);
 }
 
 void model_figure(zo_model *m, const char *name, double value)

@@ -481,20 +481,41 @@ static void get_column(const zo_model *m, size_t layer, size_t at, size_t n, siz
     }
 }
 
-void sums_matrix(const zo_model *m, size_t layer, const double *scale, double gamma, zo_mat *out)
+/* Column j of A + gamma I, from its diagonal down. */
+static void system_column(const zo_model *m, size_t layer, const double *scale, double gamma, size_t live, size_t j,
+                          double *out)
 {
-    const size_t d = m->layers[layer].d;
-    size_t at = 0, live = 0;
+    const size_t d = m->layers[layer].d, n = d - j;
+
+    get_column(m, layer, sums_triangle(d) - sums_triangle(n), n, live, out);
+    for (size_t i = 0; i < n; i++)
+        out[i] = out[i] * scale[j + i] * scale[j];
+    out[0] += gamma;
+}
+
+static size_t count_live(const zo_model *m)
+{
+    size_t live = 0;
 
     for (size_t i = 0; i < m->n_classes; i++)
         live += m->classes[i].n > 0;
-    for (size_t j = 0; j < d; j++) {
-        double *column = out->a + j + j * out->ld;
+    return live;
+}
 
-        get_column(m, layer, at, d - j, live, column);
-        for (size_t i = 0; i < d - j; i++)
-            column[i] = column[i] * scale[j + i] * scale[j];
-        column[0] += gamma;
-        at += d - j;
+void sums_matrix(const zo_model *m, size_t layer, const double *scale, double gamma, zo_mat *out)
+{
+    const size_t live = count_live(m);
+
+    for (size_t j = 0; j < m->layers[layer].d; j++)
+        system_column(m, layer, scale, gamma, live, j, out->a + j + j * out->ld);
+}
+
+void sums_to_factor(const zo_model *m, size_t layer, const double *scale, double gamma, zo_fixed_factor *f)
+{
+    const size_t live = count_live(m);
+
+    for (size_t j = 0; j < m->layers[layer].d; j++) {
+        system_column(m, layer, scale, gamma, live, j, f->scratch);
+        zo_fixed_factor_column(f, j, f->scratch);
     }
 }

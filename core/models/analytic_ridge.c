@@ -21,17 +21,15 @@ struct fit {
     size_t d, k;
     double n, gamma;
     double *b, *w, *yy; /* [d][k], [d][k], [k] */
-    zo_mat A;
+    zo_fixed_factor L;
 };
 
 static void fit_fini(struct fit *f)
 {
     if (f->b)
         explicit_bzero(f->b, (2 * f->d * f->k + f->k) * sizeof *f->b);
-    if (f->A.a)
-        explicit_bzero(f->A.a, f->A.ld * f->A.cols * sizeof(double));
     zo_free(f->b);
-    zo_mat_fini(&f->A);
+    zo_fixed_factor_fini(&f->L);
 }
 
 static zo_status fit_init(const zo_model *m, struct fit *f, zo_error *err)
@@ -42,18 +40,20 @@ static zo_status fit_init(const zo_model *m, struct fit *f, zo_error *err)
     f->w = f->b + f->d * f->k;
     f->yy = f->w + f->d * f->k;
     columns_moments(m, 0, m->features.scale, f->b, f->yy, &f->n);
-    return zo_mat_init(&f->A, f->d, f->d, err);
+    return zo_fixed_factor_init(&f->L, f->d, err);
 }
 
 static zo_status solve_at(const zo_model *m, struct fit *f, double gamma, zo_error *err)
 {
-    const bool whole = m->want_factor || m->c.gamma_rule == ZO_GAMMA_GCV;
+    const zo_status rc = spd_factor(m, 0, m->features.scale, gamma, &f->L, err);
 
     f->gamma = gamma;
-    sums_matrix(m, 0, m->features.scale, gamma, &f->A);
+    if (rc != ZO_OK)
+        return rc;
     if (f->k)
         memcpy(f->w, f->b, f->d * f->k * sizeof *f->w);
-    return spd_solve(m, &f->A, f->w, f->k, whole, err);
+    zo_fixed_solve(&f->L, f->w, f->k);
+    return ZO_OK;
 }
 
 /* b'w and w'w of a column. */
@@ -80,7 +80,7 @@ static double residual(const struct fit *f, size_t c)
 static double log_evidence(const struct fit *f)
 {
     static const double LOG_2PI = 0x1.d67f1c864beb5p+0;
-    const double log_det = spd_log_det(&f->A) - (double)f->d * zo_fixed_log(f->gamma);
+    const double log_det = zo_fixed_log_det(&f->L) - (double)f->d * zo_fixed_log(f->gamma);
     double sum = 0;
 
     for (size_t c = 0; c < f->k; c++) {
@@ -94,18 +94,16 @@ static double log_evidence(const struct fit *f)
     return sum;
 }
 
-static zo_status gcv(const zo_model *m, const struct fit *f, double *out, zo_error *err)
+static double gcv(struct fit *f)
 {
-    double trace, rss = 0;
-    const zo_status rc = spd_trace_inverse(m, &f->A, &trace, err);
+    const double trace = zo_fixed_trace_inverse(&f->L);
+    double rss = 0;
 
-    if (rc != ZO_OK)
-        return rc;
     for (size_t c = 0; c < f->k; c++)
         rss += residual(f, c);
     const double free = f->n - ((double)f->d - f->gamma * trace);
-    *out = f->n * rss / (free * free);
-    return ZO_OK;
+
+    return f->n * rss / (free * free);
 }
 
 /* 10^{(i - 12)/2}, from exact products: pow's bits vary. */
@@ -128,18 +126,13 @@ static zo_status choose(zo_model *m, struct fit *f, double *out, zo_error *err)
     for (int i = 0; i < GRID; i++) {
         char name[32];
         double v;
-        zo_status rc = solve_at(m, f, grid_gamma(i), &flat);
+        const zo_status rc = solve_at(m, f, grid_gamma(i), &flat);
 
         if (rc == ZO_ENUMERIC)
             continue;
         if (rc != ZO_OK)
             return zo_fail(err, rc, "", "%s", flat.message);
-        if (evidence)
-            v = log_evidence(f);
-        else if ((rc = gcv(m, f, &v, err)) != ZO_OK)
-            return rc;
-        else
-            v = -v;
+        v = evidence ? log_evidence(f) : -gcv(f);
         snprintf(name, sizeof name, "%s/%g", evidence ? "log_evidence" : "gcv", grid_gamma(i));
         model_figure(m, name, evidence ? v : -v);
         if (v >= best) {
@@ -171,9 +164,9 @@ static zo_status keep(zo_model *m, struct fit *f, zo_error *err)
     if (f->n > 0)
         model_figure(m, "log_evidence", log_evidence(f));
     if (m->want_factor) {
-        zo_mat_fini(&m->factor);
-        m->factor = f->A;
-        f->A = (zo_mat){0};
+        zo_fixed_factor_fini(&m->factor);
+        m->factor = f->L;
+        f->L = (zo_fixed_factor){0};
     }
     return ZO_OK;
 }

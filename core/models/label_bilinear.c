@@ -255,7 +255,7 @@ static zo_status solve_group(const zo_model *m, struct fit *f, size_t n, double 
                 sum += b[f->column[c]] * mix[c];
             f->X[i * n + j] = sum;
         }
-    return spd_solve(m, &f->A, f->X, n, false, err);
+    return spd_solve(m, &f->A, f->X, n, err);
 }
 
 static void add_group(struct fit *f, size_t n, double square, double *M)

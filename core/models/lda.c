@@ -40,7 +40,7 @@ static zo_status fit(zo_model *m, double *b, double *w, zo_mat *S, zo_error *err
     for (size_t i = 0; i < d; i++)
         for (size_t c = 0; c < k; c++)
             w[i * k + c] = rows[c] > 0 ? n * b[i * k + c] / rows[c] : 0;
-    if ((rc = spd_solve(m, S, w, k, false, err)) != ZO_OK)
+    if ((rc = spd_solve(m, S, w, k, err)) != ZO_OK)
         return rc;
     for (size_t c = 0; c < k; c++) {
         double square = 0;

@@ -290,7 +290,7 @@ static zo_status solve_layer(zo_model *m, size_t t, double *b, zo_mat *A, zo_err
 
     sums_matrix(m, t, s->scale, m->c.gamma, A);
     columns_moments(m, t, s->scale, b, b + s->d * s->q, &n);
-    if ((rc = spd_solve(m, A, b, s->q, false, err)) != ZO_OK)
+    if ((rc = spd_solve(m, A, b, s->q, err)) != ZO_OK)
         return rc;
     for (size_t i = 0; i < s->d; i++)
         for (size_t c = 0; c < s->q; c++)

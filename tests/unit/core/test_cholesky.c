@@ -155,13 +155,8 @@ static void the_solves_have_the_bits_of_the_stated_order(void **state)
             zo_fixed_factor_load(&f, &L);
         else
             assert_int_equal(zo_fixed_cholesky(&f, &A, 0.0, NULL), ZO_OK);
-        zo_fixed_forward(&L, want.a); /* the first column only */
         f.ops = ops[k % ZO_LEN(ops)];
         zo_fixed_solve_lower(&f, X, m);
-        for (size_t i = 0; i < n; i++)
-            assert_memory_equal(&X[i * m], &want.a[i], sizeof *X);
-        zo_mat_fini(&want);
-        want = make(n, m, 3);
         plain_solve_lower(&L, &want);
         assert_rows_have_the_bits(X, &want);
         plain_solve_upper(&L, &want);
@@ -251,10 +246,12 @@ static void the_trace_of_the_inverse_is_that_of_solved_unit_vectors(void **state
 static void the_log_determinant_is_the_sum_of_the_logs_of_the_diagonal(void **state)
 {
     enum { N = 700 };
+    zo_fixed_factor f;
     zo_mat L;
 
     (void)state;
     assert_int_equal(zo_mat_init(&L, N, N, NULL), ZO_OK);
+    assert_int_equal(zo_fixed_factor_init(&f, N, NULL), ZO_OK);
     for (int scale = -150; scale <= 150; scale += 50) { /* whose product leaves the range of doubles */
         zo_portable1 g = zo_portable1_make(9);
         long double want = 0;
@@ -262,10 +259,14 @@ static void the_log_determinant_is_the_sum_of_the_logs_of_the_diagonal(void **st
             L.a[i + i * L.ld] = (0.1 + zo_portable1_uniform(&g)) * pow(10, scale);
             want += 2 * logl((long double)L.a[i + i * L.ld]);
         }
-        assert_true(fabsl(zo_fixed_log_det(&L) - want) <= 4 * N * DBL_EPSILON + 2 * DBL_EPSILON * fabsl(want));
+        zo_fixed_factor_load(&f, &L);
+        assert_true(fabsl(zo_fixed_log_det(&f) - want) <= 4 * N * DBL_EPSILON + 2 * DBL_EPSILON * fabsl(want));
     }
     zo_mat_fini(&L);
-    assert_true(zo_fixed_log_det(&L) == 0.0);
+    zo_fixed_factor_fini(&f);
+    assert_int_equal(zo_fixed_factor_init(&f, 0, NULL), ZO_OK);
+    assert_true(zo_fixed_log_det(&f) == 0.0);
+    zo_fixed_factor_fini(&f);
 }
 
 static void a_column_does_not_depend_on_its_neighbours(void **state)
