@@ -148,6 +148,12 @@ void cells_joined(zo_live *l, uint32_t c, uint64_t n)
     l->groups[l->cells[c].group].n += n;
 }
 
+void cells_loose(zo_live *l, uint32_t c, uint64_t n)
+{
+    l->loose += n - l->cells[c].loose;
+    l->cells[c].loose = n;
+}
+
 zo_status cells_left(zo_live *l, zo_act *a, uint32_t c, uint64_t n, zo_error *err)
 {
     live_group *g = &l->groups[l->cells[c].group];

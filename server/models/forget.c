@@ -57,7 +57,7 @@ static zo_status forget_all(zo_live *l, zo_act *a, uint64_t *rows_out, zo_error 
         zo_free(l->parts[i].sealed);
     l->n_parts = l->n_free_parts = l->in_flight = 0;
     l->state_part = UINT32_MAX;
-    l->uncached = 0;
+    l->uncached = l->loose = 0;
     cells_fini(l);
     l->groups = NULL;
     l->cells = NULL;

@@ -93,7 +93,9 @@ struct zo_live {
 
     uint64_t transaction;
     uint32_t state_part; /* slot of PART_STATE; UINT32_MAX: none */
-    uint64_t uncached;   /* rows that loading would have to add again */
+    uint64_t loose;      /* rows in parts of rows, which loading adds again unless the cache has them */
+    uint64_t uncached;   /* those that it has not */
+    uint64_t uncached_since; /* sequence at which the cache was dropped */
     bool cache_stale;    /* what it was made of has been written anew or has left */
 
     uint64_t sequence, request; /* last ones */
@@ -121,6 +123,7 @@ zo_status cells_cell(zo_live *l, uint32_t group, const tag *task, uint32_t cls, 
 /* n rows joined or left a cell; without rows a cell vanishes, without cells a group and its key. */
 void cells_joined(zo_live *l, uint32_t cell, uint64_t n);
 zo_status cells_left(zo_live *l, zo_act *a, uint32_t cell, uint64_t n, zo_error *err);
+void cells_loose(zo_live *l, uint32_t cell, uint64_t n); /* rows that it has in parts of rows */
 bool cells_keeps_rows(const zo_live *l);
 
 /* ---- parts.c ---- */
@@ -166,6 +169,21 @@ void parts_settled(zo_live *l, uint64_t transaction);
 size_t parts_row_bytes(const zo_live *l, part_kind kind);
 size_t parts_limit(const zo_live *l, part_kind kind); /* bytes of rows a part should hold at most */
 
+/* ---- batch.c: rows gathered from parts for the sums ---- */
+typedef struct row_batch {
+    zo_live *l;
+    zo_sums *sums; /* NULL: the model's own */
+    int sign;
+    size_t n, cap;
+    uint32_t cls;
+    int32_t *x; /* [cap][inputs], then [cap][outputs] of real targets */
+} row_batch;
+/* For at most so many rows at a time; fewer if they are large. */
+zo_status batch_begin(row_batch *b, zo_live *l, zo_sums *sums, int sign, size_t most, zo_error *err);
+zo_status batch_add(row_batch *b, uint32_t cls, const uint8_t *row, zo_error *err); /* as part_row has it */
+zo_status batch_flush(row_batch *b, zo_error *err);
+void batch_end(row_batch *b); /* wiped; also one that is all zero */
+
 /* ---- ledger.c ---- */
 void ledger_init(ledger *g);
 void ledger_fini(ledger *g);
@@ -207,6 +225,8 @@ zo_status learn_may_group(const zo_live *l, const tag *group, zo_error *err); /*
 
 /* ---- history.c ---- */
 zo_status history_note(zo_live *l, const change *c, zo_error *err);
+/* live.c: an empty model by its row, which is not in the store yet or not read yet */
+zo_status live_make(const zo_study_row *row, zo_store *store, zo_live **out, zo_error *err);
 /* live.c: sums of a whole model, as saved, are added */
 zo_status live_add_state(zo_live *l, const void *bytes, size_t n, zo_error *err);
 /* live.c: retention none writes its sums with the first history of a transaction */

@@ -80,6 +80,11 @@ static void chain_end(chain *c)
     zo_free(c->waiting);
 }
 
+static zo_status differ(zo_error *err)
+{
+    return zo_fail(err, ZO_ESTORE, "", "the model's ledger and its rows differ");
+}
+
 /* ---- unpacking ---- */
 
 int32_t *rows_unpack(const zo_live *l, const part_text *t, zo_rows *out)
@@ -101,31 +106,25 @@ int32_t *rows_unpack(const zo_live *l, const part_text *t, zo_rows *out)
 
 /* ---- folding: rows of a cell that need not be kept become sums and tags ---- */
 
-static zo_status fold_rows(zo_live *l, zo_act *a, uint32_t slot, zo_sums *sums, chain *tags, zo_error *err)
+static zo_status fold_rows(zo_live *l, zo_act *a, uint32_t slot, row_batch *batch, chain *tags, zo_error *err)
 {
     part_text t;
-    zo_rows rows;
-    int32_t *x;
     zo_status rc = parts_open(l, a, slot, &t, err);
 
     if (rc != ZO_OK)
         return rc;
-    if (!(x = rows_unpack(l, &t, &rows)))
-        rc = zo_fail_nomem(err);
-    else
-        rc = zo_sums_accumulate(l->model, &rows, 1, sums, err);
     for (size_t i = 0; i < t.n && rc == ZO_OK; i++) {
         const part_row r = part_text_row(&t, i);
         const uint32_t e = ledger_in_part(&l->ledger, &r.row, slot);
 
         if (e == UINT32_MAX) {
-            rc = zo_fail(err, ZO_ESTORE, "", "the model's ledger and its rows differ");
+            rc = differ(err);
             break;
         }
         l->ledger.entries[e].part = IN_MOTION;
-        rc = chain_add(tags, e, NULL, err);
+        if ((rc = batch_add(batch, l->cells[l->parts[slot].cell].cls, r.x, err)) == ZO_OK)
+            rc = chain_add(tags, e, NULL, err);
     }
-    wipe(x, t.n * numbers(l) * sizeof *x);
     part_text_fini(&t);
     return rc == ZO_OK ? parts_drop(l, a, slot, err) : rc;
 }
@@ -170,7 +169,8 @@ zo_status rows_add_sums(zo_live *l, zo_act *a, uint32_t c, const zo_sums *sums, 
 static zo_status fold(zo_live *l, zo_act *a, uint32_t c, zo_sums *sums, chain *tags, zo_error *err)
 {
     const size_t n_parts = l->n_parts; /* those put below are not to be folded */
-    zo_status rc = ZO_OK;
+    row_batch batch;
+    zo_status rc = batch_begin(&batch, l, sums, 1, l->cells[c].loose, err);
 
     for (uint32_t i = 0; i < n_parts && rc == ZO_OK; i++) {
         const live_part *p = &l->parts[i];
@@ -178,15 +178,16 @@ static zo_status fold(zo_live *l, zo_act *a, uint32_t c, zo_sums *sums, chain *t
         if (!p->used || p->cell != c)
             continue;
         if (p->kind == PART_ROWS)
-            rc = fold_rows(l, a, i, sums, tags, err);
+            rc = fold_rows(l, a, i, &batch, tags, err);
         else if (p->kind == PART_SUMS)
             rc = fold_sums(l, a, i, sums, err);
     }
-    if (rc == ZO_OK)
+    if (rc == ZO_OK && (rc = batch_flush(&batch, err)) == ZO_OK)
         rc = chain_flush(tags, err);
+    batch_end(&batch);
     if (rc == ZO_OK)
         rc = rows_add_sums(l, a, c, sums, err);
-    l->cells[c].loose = 0;
+    cells_loose(l, c, 0);
     return rc;
 }
 
@@ -239,8 +240,8 @@ zo_status rows_add(zo_live *l, zo_act *a, uint32_t g, const tag *task, const row
         rc = folds ? fold(l, a, c, sums, &ch, err) : chain_flush(&ch, err);
     if (rc == ZO_OK) {
         cells_joined(l, c, r->n);
-        l->cells[c].loose += keeps ? r->n : 0;
-        l->uncached += r->n;
+        cells_loose(l, c, l->cells[c].loose + (keeps ? r->n : 0));
+        l->uncached += keeps ? r->n : 0;
         l->cache_stale = l->cache_stale || folds;
     }
     chain_end(&ch);
@@ -283,162 +284,159 @@ static bool fits(const void *ctx, uint32_t e)
     return en->part == p->part && en->picked == p->picked && memcmp(&en->id, p->id, sizeof en->id) == 0;
 }
 
-/* Splits an opened part: picked rows' numbers to x (compacted in place by rows_unpack's order), the others to the
- * chain. */
-static zo_status split(zo_live *l, uint32_t slot, const part_text *t, zo_rows *gone, uint32_t *gone_entries,
-                       chain *kept, zo_error *err)
+/* Splits an opened part: picked rows to the batch (rows of tags have no numbers), the others to the chain. */
+static zo_status split(zo_live *l, uint32_t slot, const part_text *t, row_batch *out, chain *kept, uint32_t *gone,
+                       size_t *n_out, zo_error *err)
 {
-    const zo_model_config *c = &l->spec.model;
-    const size_t outputs = c->target == ZO_TARGET_REAL ? c->outputs : 0;
-    int32_t *x = (int32_t *)(uintptr_t)gone->x, *y = (int32_t *)(uintptr_t)gone->y;
-    size_t n = 0;
+    const uint32_t cls = l->cells[l->parts[slot].cell].cls;
     zo_status rc = ZO_OK;
 
+    *n_out = 0;
     for (size_t i = 0; i < t->n && rc == ZO_OK; i++) {
         const part_row r = part_text_row(t, i);
         struct of_part want = {l, slot, true, &r.id};
         uint32_t e = tagmap_find(&l->ledger.by_row, &r.row, fits, &want);
 
         if (e != UINT32_MAX) {
-            if (x)
-                memmove(x + n * c->inputs, x + i * c->inputs, c->inputs * sizeof *x);
-            if (y)
-                memmove(y + n * outputs, y + i * outputs, outputs * sizeof *y);
-            gone_entries[n++] = e;
+            gone[(*n_out)++] = e;
+            rc = r.x ? batch_add(out, cls, r.x, err) : ZO_OK;
         } else {
             want.picked = false;
-            e = tagmap_find(&l->ledger.by_row, &r.row, fits, &want);
-            if (e == UINT32_MAX)
-                return zo_fail(err, ZO_ESTORE, "", "the model's ledger and its rows differ");
+            if ((e = tagmap_find(&l->ledger.by_row, &r.row, fits, &want)) == UINT32_MAX)
+                return differ(err);
             rc = chain_add(kept, e, r.x, err);
         }
         l->ledger.entries[e].part = IN_MOTION;
     }
-    gone->n = n;
     return rc;
 }
 
-static zo_status remove_from_part(zo_live *l, zo_act *a, uint32_t slot, zo_error *err)
+static zo_status remove_from_part(zo_live *l, zo_act *a, uint32_t slot, row_batch *out, zo_error *err)
 {
     const live_part p = l->parts[slot];
     part_text t;
-    zo_rows gone = {0};
-    int32_t *x = NULL;
-    uint32_t *entries = NULL;
+    uint32_t *gone = NULL;
+    size_t n = 0;
     chain kept = {0};
     zo_status rc = parts_open(l, a, slot, &t, err);
 
     if (rc != ZO_OK)
         return rc;
-    if (!(entries = zo_malloc((t.n + 1) * sizeof *entries)) ||
-        (p.kind == PART_ROWS && !(x = rows_unpack(l, &t, &gone))))
+    if (!(gone = zo_malloc((t.n + 1) * sizeof *gone)))
         rc = zo_fail_nomem(err);
-    gone.cls = l->cells[p.cell].cls;
     if (rc == ZO_OK && (rc = chain_begin(&kept, l, a, p.kind, p.cell, err)) == ZO_OK &&
-        (rc = split(l, slot, &t, &gone, entries, &kept, err)) == ZO_OK && (rc = chain_flush(&kept, err)) == ZO_OK &&
-        (p.kind != PART_ROWS || (rc = zo_model_accumulate(l->model, &gone, -1, NULL, err)) == ZO_OK) &&
+        (rc = split(l, slot, &t, out, &kept, gone, &n, err)) == ZO_OK && (rc = chain_flush(&kept, err)) == ZO_OK &&
         (rc = parts_drop(l, a, slot, err)) == ZO_OK) {
-        for (size_t i = 0; i < gone.n; i++)
-            ledger_remove(&l->ledger, entries[i]);
+        for (size_t i = 0; i < n; i++)
+            ledger_remove(&l->ledger, gone[i]);
         if (p.kind == PART_ROWS)
-            l->cells[p.cell].loose -= gone.n;
-        rc = cells_left(l, a, p.cell, gone.n, err);
+            cells_loose(l, p.cell, l->cells[p.cell].loose - n);
+        rc = cells_left(l, a, p.cell, n, err);
     }
     chain_end(&kept);
-    wipe(x, t.n * numbers(l) * sizeof *x);
-    zo_free(entries);
+    zo_free(gone);
     part_text_fini(&t);
     return rc;
 }
 
-static int by_slot(const void *a, const void *b)
-{
-    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+/* Parts of one class one after the other, so that they make one batch. */
+typedef struct part_place {
+    uint32_t cls, slot;
+} part_place;
 
-    return (x > y) - (x < y);
+static int by_place(const void *a, const void *b)
+{
+    const part_place *x = a, *y = b;
+
+    return x->cls != y->cls ? (x->cls > y->cls) - (x->cls < y->cls) : (x->slot > y->slot) - (x->slot < y->slot);
 }
 
 zo_status rows_remove_picked(zo_live *l, zo_act *a, const uint32_t *entries, size_t n, zo_error *err)
 {
-    uint32_t *slots = zo_malloc((n + 1) * sizeof *slots);
-    zo_status rc = ZO_OK;
+    part_place *parts = zo_malloc((n + 1) * sizeof *parts);
+    row_batch out = {0};
+    zo_status rc = parts ? batch_begin(&out, l, NULL, -1, n, err) : zo_fail_nomem(err);
 
-    if (!slots)
-        return zo_fail_nomem(err);
-    l->cache_stale = true;
-    for (size_t i = 0; i < n; i++) {
-        l->ledger.entries[entries[i]].picked = true;
-        slots[i] = l->ledger.entries[entries[i]].part;
+    if (rc == ZO_OK)
+        l->cache_stale = true;
+    for (size_t i = 0; i < n && rc == ZO_OK; i++) {
+        entry *e = &l->ledger.entries[entries[i]];
+
+        e->picked = true;
+        parts[i] = (part_place){l->cells[l->parts[e->part].cell].cls, e->part};
     }
-    if (n)
-        qsort(slots, n, sizeof *slots, by_slot);
+    if (rc == ZO_OK && n)
+        qsort(parts, n, sizeof *parts, by_place);
     for (size_t i = 0; i < n && rc == ZO_OK; i++)
-        if (i == 0 || slots[i] != slots[i - 1])
-            rc = remove_from_part(l, a, slots[i], err);
-    zo_free(slots);
+        if (i == 0 || parts[i].slot != parts[i - 1].slot)
+            rc = remove_from_part(l, a, parts[i].slot, &out, err);
+    if (rc == ZO_OK)
+        rc = batch_flush(&out, err);
+    batch_end(&out);
+    zo_free(parts);
     return rc;
 }
 
-static zo_status remove_part(zo_live *l, zo_act *a, uint32_t slot, uint64_t *rows_io, zo_error *err)
+static zo_status remove_sums(zo_live *l, uint32_t cls, const part_text *t, uint64_t *rows_io, zo_error *err)
 {
-    const live_part p = l->parts[slot];
-    const uint32_t cls = l->cells[p.cell].cls;
+    zo_sums *sums;
+    zo_status rc = zo_sums_new(l->model, &sums, err);
+
+    if (rc != ZO_OK)
+        return rc;
+    if ((rc = zo_sums_read(l->model, t->body, t->body_bytes, sums, err)) == ZO_OK) {
+        rc = zo_model_add_sums(l->model, cls, sums, -1, err);
+        *rows_io += zo_sums_rows(sums);
+    }
+    zo_sums_free(sums);
+    return rc;
+}
+
+/* All of a part leaves. */
+static zo_status remove_part(zo_live *l, zo_act *a, uint32_t slot, row_batch *out, uint64_t *rows_io, zo_error *err)
+{
+    const uint32_t cls = l->cells[l->parts[slot].cell].cls;
     part_text t;
-    zo_rows rows;
-    int32_t *x = NULL;
-    zo_sums *sums = NULL;
     zo_status rc = parts_open(l, a, slot, &t, err);
 
     if (rc != ZO_OK)
         return rc;
-    switch (p.kind) {
-    case PART_ROWS:
-        if (!(x = rows_unpack(l, &t, &rows))) {
-            rc = zo_fail_nomem(err);
-            break;
-        }
-        rows.cls = cls;
-        rc = zo_model_accumulate(l->model, &rows, -1, NULL, err);
-        *rows_io += t.n;
-        break;
-    case PART_SUMS:
-        if ((rc = zo_sums_new(l->model, &sums, err)) == ZO_OK &&
-            (rc = zo_sums_read(l->model, t.body, t.body_bytes, sums, err)) == ZO_OK) {
-            rc = zo_model_add_sums(l->model, cls, sums, -1, err);
-            *rows_io += zo_sums_rows(sums);
-        }
-        break;
-    case PART_TAGS:
-    case PART_STATE:
-        break;
-    }
-    for (size_t i = 0; (p.kind == PART_ROWS || p.kind == PART_TAGS) && i < t.n && rc == ZO_OK; i++) {
+    if (t.kind == PART_SUMS)
+        rc = remove_sums(l, cls, &t, rows_io, err);
+    for (size_t i = 0; (t.kind == PART_ROWS || t.kind == PART_TAGS) && i < t.n && rc == ZO_OK; i++) {
         const part_row r = part_text_row(&t, i);
         const uint32_t e = ledger_in_part(&l->ledger, &r.row, slot);
 
-        if (e == UINT32_MAX)
-            rc = zo_fail(err, ZO_ESTORE, "", "the model's ledger and its rows differ");
-        else
-            ledger_remove(&l->ledger, e);
+        if (e == UINT32_MAX) {
+            rc = differ(err);
+            break;
+        }
+        ledger_remove(&l->ledger, e);
+        if (r.x) { /* what tags stand for is in the cell's sums */
+            rc = batch_add(out, cls, r.x, err);
+            ++*rows_io;
+        }
     }
-    zo_sums_free(sums);
-    wipe(x, t.n * numbers(l) * sizeof *x);
     part_text_fini(&t);
     return rc == ZO_OK ? parts_drop(l, a, slot, err) : rc;
 }
 
 zo_status rows_remove_cell(zo_live *l, zo_act *a, uint32_t c, uint64_t *rows_io, zo_error *err)
 {
+    row_batch out;
     uint64_t rows = 0;
-    zo_status rc = ZO_OK;
+    zo_status rc = batch_begin(&out, l, NULL, -1, l->cells[c].loose, err);
 
     l->cache_stale = true;
     for (uint32_t i = 0; i < l->n_parts && rc == ZO_OK; i++)
         if (l->parts[i].used && l->parts[i].kind != PART_STATE && l->parts[i].cell == c)
-            rc = remove_part(l, a, i, &rows, err);
+            rc = remove_part(l, a, i, &out, &rows, err);
+    if (rc == ZO_OK)
+        rc = batch_flush(&out, err);
+    batch_end(&out);
     if (rc != ZO_OK)
         return rc;
-    l->cells[c].loose = 0;
+    cells_loose(l, c, 0);
     *rows_io += rows;
     return rows ? cells_left(l, a, c, rows, err) : ZO_OK;
 }
