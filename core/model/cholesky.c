@@ -145,6 +145,39 @@ static void update_block(const zo_fixed_factor *f, size_t p0, size_t p1, size_t 
         }
 }
 
+/* What is done below a panel's triangle, for blocks of strips, each on its own. */
+struct below {
+    const zo_fixed_factor *f;
+    size_t p0, p1, n; /* panel; blocks */
+};
+
+static size_t block_end(const zo_fixed_factor *f, size_t s0)
+{
+    const size_t T = n_strips(f->n);
+
+    return T - s0 < f->block ? T : s0 + f->block;
+}
+
+static void strips_piece(void *ctx, size_t i, unsigned member)
+{
+    const struct below *b = ctx;
+    const size_t s0 = b->p1 + i * b->f->block, s1 = block_end(b->f, s0);
+
+    (void)member;
+    for (size_t s = s0; s < s1; s++)
+        panel_strip(b->f, b->p0, b->p1, s);
+}
+
+/* From the last, which has the most columns, so that members end together. */
+static void update_piece(void *ctx, size_t i, unsigned member)
+{
+    const struct below *b = ctx;
+    const size_t s0 = b->p1 + (b->n - 1 - i) * b->f->block;
+
+    (void)member;
+    update_block(b->f, b->p0, b->p1, s0, block_end(b->f, s0));
+}
+
 zo_status zo_fixed_factor_run(zo_fixed_factor *f, zo_error *err)
 {
     const size_t T = n_strips(f->n);
@@ -154,12 +187,9 @@ zo_status zo_fixed_factor_run(zo_fixed_factor *f, zo_error *err)
         const zo_status rc = panel_triangle(f, p0, p1, err);
         if (rc != ZO_OK)
             return rc;
-        for (size_t s0 = p1, s1; s0 < T; s0 = s1) {
-            s1 = T - s0 < f->block ? T : s0 + f->block;
-            for (size_t s = s0; s < s1; s++)
-                panel_strip(f, p0, p1, s);
-            update_block(f, p0, p1, s0, s1);
-        }
+        struct below b = {f, p0, p1, (T - p1 + f->block - 1) / f->block};
+        zo_team_run(f->team, strips_piece, &b, b.n);
+        zo_team_run(f->team, update_piece, &b, b.n);
     }
     return ZO_OK;
 }

@@ -5,6 +5,7 @@
 
 #include "model/tiles.h"
 #include "zeroth/linalg.h"
+#include "zeroth/team.h"
 
 /* A lower Cholesky factor, A + ridge I = L L', and scratch for its solves, in one block of zo_fixed_factor_bytes(n).
  * The solves write to the scratch: one thread at a time. */
@@ -12,8 +13,9 @@ typedef struct zo_fixed_factor {
     size_t n;
     double *tiles;   /* the lower triangle in strips of eight rows, one after the other (model/tiles.h) */
     double *scratch; /* right-hand sides in strips of eight */
-    /* How the work is cut, set by init. No bit depends on it: tests change it. */
+    /* How the work is cut and who helps, set by init (nobody). No bit depends on it: tests change it. */
     const zo_tile_ops *ops;
+    const zo_team *team; /* lent */
     size_t panel,
         block; /* strips: columns that are factored before the rest is updated; rows that stay in the second cache */
 } zo_fixed_factor;
@@ -32,7 +34,7 @@ void zo_fixed_factor_fini(zo_fixed_factor *f);
 zo_status zo_fixed_cholesky(zo_fixed_factor *f, const zo_mat *A, double ridge, zo_error *err);
 
 /* The same of a matrix that comes column by column, all of them before run: a [n - j] from the diagonal down, which the
- * factor's scratch may hold. */
+ * factor's scratch may hold (32 n doubles). Several threads may bring columns at a time. */
 void zo_fixed_factor_column(zo_fixed_factor *f, size_t j, const double *a);
 zo_status zo_fixed_factor_run(zo_fixed_factor *f, zo_error *err);
 

@@ -1,7 +1,8 @@
 /* Inside models: the struct, and what a kind is made of.
  *
- * A kind has one or more layers. A layer is a feature map and its sums; all kinds but noprop-ridge have one, whose features are those
- * of the configured expansion. A kind turns sums into weights (solve) and rows into scores (predict). */
+ * A kind has one or more layers. A layer is a feature map and its sums; all kinds but noprop-ridge have one, whose
+ * features are those of the configured expansion. A kind turns sums into weights (solve) and rows into scores
+ * (predict). */
 #ifndef ZO_MODEL_KIND_H
 #define ZO_MODEL_KIND_H
 
@@ -29,13 +30,13 @@ typedef struct features {
     zo_expansion type;
     bool bias;
     unsigned quant;
-    double *P;     /* [inputs][n_expanded] integers: RELU, RFF */
-    int32_t *C;    /* [n_expanded][inputs] RBF centres, quantised */
+    double *P;      /* [inputs][n_expanded] integers: RELU, RFF */
+    int32_t *C;     /* [n_expanded][inputs] RBF centres, quantised */
     int64_t *phase; /* [n_expanded] RFF */
     size_t n_expanded;
-    unsigned shift;     /* RELU: bits dropped; RFF: one turn is 2^shift */
-    double exponent;    /* RBF: of a squared distance in quanta */
-    double *scale;      /* [n] natural units of one quantum */
+    unsigned shift;  /* RELU: bits dropped; RFF: one turn is 2^shift */
+    double exponent; /* RBF: of a squared distance in quanta */
+    double *scale;   /* [n] natural units of one quantum */
 } features;
 zo_status features_init(features *f, const zo_model_config *c, zo_error *err);
 void features_fini(features *f);
@@ -53,7 +54,9 @@ typedef struct model_class {
     zo_sums *sums; /* B only, unless reweight */
 } model_class;
 
-typedef struct model_layer { size_t d; } model_layer;
+typedef struct model_layer {
+    size_t d;
+} model_layer;
 
 struct zo_model {
     zo_model_config c; /* every pointer owned */
@@ -68,14 +71,16 @@ struct zo_model {
     uint32_t *order;   /* [n_classes] indices by label */
     void *self;        /* the kind's state */
     size_t self_bytes; /* of it, for accounting */
-    size_t work;       /* doubles a row that its features need */
+    const zo_team *team;
+    size_t work; /* doubles a row that its features need */
     /* solved */
     bool solved, want_factor;
-    double gamma;        /* used */
-    size_t n_columns;    /* of V */
-    double *V, *offset;  /* linear kinds: [d][n_columns] in quanta; [n_columns] */
+    bool in_use;            /* weights were asked for since they were last solved ahead */
+    double gamma;           /* used */
+    size_t n_columns;       /* of V */
+    double *V, *offset;     /* linear kinds: [d][n_columns] in quanta; [n_columns] */
     zo_fixed_factor factor; /* variance: of A + gamma I in natural units */
-    double *noise;       /* [n_columns] residual variance */
+    double *noise;          /* [n_columns] residual variance */
     double rss;
     zo_model_figure figures[64];
     size_t n_figures;
@@ -93,7 +98,7 @@ typedef struct zo_model_ops {
     void (*features)(const zo_model *m, size_t layer, size_t draw, const zo_rows *r, double *work, double *out);
     zo_status (*solve)(zo_model *m, zo_error *err);
     zo_status (*predict)(zo_model *m, const int32_t *x, size_t n, zo_scores *io, zo_error *err); /* NULL: linear */
-    zo_status (*weights)(zo_model *m, zo_bundle *b, zo_error *err);                               /* NULL: linear */
+    zo_status (*weights)(zo_model *m, zo_bundle *b, zo_error *err);                              /* NULL: linear */
     bool has_variance;
 } zo_model_ops;
 
@@ -102,7 +107,8 @@ size_t sums_entry_bytes(const zo_model *m);
 size_t sums_triangle(size_t d);
 double sums_get(const zo_model *m, const void *array, size_t i); /* rounded to double */
 zo_status sums_alloc(const zo_model *m, bool with_A, bool with_B, zo_sums **out, zo_error *err);
-/* A of a layer in natural units, both triangles' lower half, plus gamma on the diagonal; weights per class when reweight. */
+/* A of a layer in natural units, both triangles' lower half, plus gamma on the diagonal; weights per class when
+ * reweight. */
 void sums_matrix(const zo_model *m, size_t layer, const double *scale, double gamma, zo_mat *out);
 /* The same to a factor that is to be run; its scratch is used. */
 void sums_to_factor(const zo_model *m, size_t layer, const double *scale, double gamma, zo_fixed_factor *f);
@@ -121,8 +127,10 @@ zo_status linear_predict(zo_model *m, const int32_t *x, size_t n, zo_scores *io,
 zo_status linear_weights(zo_model *m, zo_bundle *b, zo_error *err);
 
 /* ---- spd.c: both arithmetics ---- */
-/* A of a layer plus gamma I, as sums_matrix has it, factored into f, which was made for its size. ZO_ENUMERIC with what to do. */
-zo_status spd_factor(const zo_model *m, size_t layer, const double *scale, double gamma, zo_fixed_factor *f, zo_error *err);
+/* A of a layer plus gamma I, as sums_matrix has it, factored into f, which was made for its size. ZO_ENUMERIC with what
+ * to do. */
+zo_status spd_factor(const zo_model *m, size_t layer, const double *scale, double gamma, zo_fixed_factor *f,
+                     zo_error *err);
 /* A X = B for X [rows][n] row-major, in place. A is scratch. */
 zo_status spd_solve(const zo_model *m, zo_mat *A, double *X, size_t n, zo_error *err);
 

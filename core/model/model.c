@@ -364,7 +364,7 @@ void model_figure(zo_model *m, const char *name, double value)
     m->figures[m->n_figures++].value = value;
 }
 
-zo_status zo_model_solve(zo_model *m, zo_error *err)
+static zo_status solve(zo_model *m, zo_error *err)
 {
     zo_status rc;
 
@@ -374,6 +374,33 @@ zo_status zo_model_solve(zo_model *m, zo_error *err)
     if ((rc = m->c.kind->ops->solve(m, err)) == ZO_OK)
         m->solved = true;
     return rc;
+}
+
+zo_status zo_model_solve(zo_model *m, zo_error *err)
+{
+    m->in_use = true;
+    return solve(m, err);
+}
+
+bool zo_model_wants_solve(const zo_model *m)
+{
+    return m->in_use && !m->solved;
+}
+
+zo_status zo_model_solve_ahead(zo_model *m, zo_error *err)
+{
+    m->in_use = false;
+    return solve(m, err);
+}
+
+void zo_model_set_team(zo_model *m, const zo_team *t)
+{
+    m->team = t;
+}
+
+const zo_team *zo_model_team(const zo_model *m)
+{
+    return m->team;
 }
 
 zo_status zo_model_weights(zo_model *m, zo_bundle *b, zo_error *err)

@@ -16,6 +16,7 @@ static zo_status factor(const zo_model *m, zo_mat *A, zo_fixed_factor *f, zo_err
 {
     zo_status rc;
 
+    f->team = m->team;
     if (!m->c.fast)
         return zo_fixed_cholesky(f, A, 0.0, err);
     if ((rc = zo_chol(A, A, err)) == ZO_OK)
@@ -43,6 +44,7 @@ zo_status spd_factor(const zo_model *m, size_t layer, const double *scale, doubl
 {
     if (m->c.fast)
         return too_flat(fast_factor(m, layer, scale, gamma, f, err), err);
+    f->team = m->team;
     sums_to_factor(m, layer, scale, gamma, f);
     return too_flat(zo_fixed_factor_run(f, err), err);
 }

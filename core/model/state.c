@@ -12,6 +12,8 @@ static size_t width(const zo_model *m)
 
 /* ---- digest ---- */
 
+enum { LEAF_BYTES = 128 << 10 }; /* so that many threads can hash one array */
+
 typedef void put_fn(void *ctx, const void *bytes, size_t n, bool ends_leaf);
 
 static void put_u64(put_fn *put, void *ctx, uint64_t v)
@@ -83,8 +85,12 @@ zo_status zo_model_config_leaf(const zo_model *m, put_fn *put, void *ctx, zo_err
 
 static void put_array(const zo_model *m, put_fn *put, void *ctx, const void *array, size_t n)
 {
-    if (array)
-        put(ctx, array, n * sums_entry_bytes(m), true);
+    const uint8_t *at = array;
+
+    for (size_t left = array ? n * sums_entry_bytes(m) : 0, piece; left > 0; left -= piece, at += piece) {
+        piece = left < LEAF_BYTES ? left : LEAF_BYTES;
+        put(ctx, at, piece, true);
+    }
 }
 
 zo_status zo_model_digest(const zo_model *m, put_fn *put, void *ctx, zo_error *err)

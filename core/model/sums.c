@@ -156,25 +156,28 @@ struct sinks {
 };
 
 struct block {
-    double *work, *F, *product; /* [rows * m->work]; [rows][d]; [panel][d] */
-    double *Y;                  /* [rows][k] real targets */
-    size_t cap_rows, panel;
+    double *work, *F; /* [rows * m->work]; [rows][d] */
+    double *product;  /* [panel][d] for each member of the team */
+    double *Y;        /* [rows][k] real targets */
+    size_t cap_rows, panel, members;
 };
 
 static void block_fini(const zo_model *m, struct block *b, size_t d)
 {
     wipe(b->work, b->cap_rows * m->work * sizeof(double));
     wipe(b->F, b->cap_rows * d * sizeof(double));
-    wipe(b->product, b->panel * d * sizeof(double));
+    wipe(b->product, b->members * b->panel * d * sizeof(double));
     wipe(b->Y, b->cap_rows * width(m) * sizeof(double));
 }
 
 static zo_status block_init(const zo_model *m, struct block *b, size_t rows, size_t d, zo_error *err)
 {
-    *b = (struct block){.cap_rows = rows, .panel = rows == 1 ? 1 : PANEL};
+    *b = (struct block){.cap_rows = rows, .panel = rows == 1 ? 1 : PANEL, .members = 1};
+    if (rows > 1 && d > PANEL)
+        b->members = zo_team_width(m->team);
     b->work = zo_memalign64(rows * m->work * sizeof(double));
     b->F = zo_memalign64(rows * d * sizeof(double));
-    b->product = zo_memalign64(b->panel * d * sizeof(double));
+    b->product = zo_memalign64(b->members * b->panel * d * sizeof(double));
     b->Y = zo_memalign64(rows * width(m) * sizeof(double));
     if (b->work && b->F && b->product && b->Y)
         return ZO_OK;
@@ -206,31 +209,44 @@ static void add_one(const zo_model *m, const struct block *b, size_t d, const st
     }
 }
 
+struct products {
+    const zo_model *m;
+    const struct block *b;
+    size_t d, rows;
+    const struct sinks *to;
+};
+
+/* Columns [j0, j0 + PANEL) of F F', each from its diagonal down: entries of their own. */
+static void panel_piece(void *ctx, size_t i, unsigned member)
+{
+    const struct products *p = ctx;
+    const size_t d = p->d, j0 = i * PANEL, nb = d - j0 < PANEL ? d - j0 : PANEL, height = d - j0;
+    const double *F = p->b->F + j0;
+    double *out = p->b->product + member * PANEL * d;
+    size_t at = sums_triangle(d) - sums_triangle(height);
+
+    cblas_dsyrk(CblasColMajor, CblasLower, CblasNoTrans, zo_blas_int(nb), zo_blas_int(p->rows), 1.0, F, zo_blas_int(d),
+                0.0, out, zo_blas_int(height));
+    if (height > nb)
+        cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, zo_blas_int(height - nb), zo_blas_int(nb),
+                    zo_blas_int(p->rows), 1.0, F + nb, zo_blas_int(d), F, zo_blas_int(d), 0.0, out + nb,
+                    zo_blas_int(height));
+    for (size_t j = 0; j < nb; j++) {
+        const size_t n = height - j;
+
+        add_column(p->m, p->to, at, out + j * height + j, n);
+        at += n;
+    }
+}
+
 static void add_products(const zo_model *m, const struct block *b, size_t d, size_t rows, const struct sinks *to)
 {
-    size_t at = 0;
+    struct products p = {m, b, d, rows, to};
 
-    if (rows == 1) {
+    if (rows == 1)
         add_one(m, b, d, to);
-        return;
-    }
-
-    for (size_t j0 = 0; j0 < d; j0 += PANEL) {
-        const size_t nb = d - j0 < PANEL ? d - j0 : PANEL, height = d - j0;
-
-        cblas_dsyrk(CblasColMajor, CblasLower, CblasNoTrans, zo_blas_int(nb), zo_blas_int(rows), 1.0, b->F + j0,
-                    zo_blas_int(d), 0.0, b->product, zo_blas_int(height));
-        if (height > nb)
-            cblas_dgemm(CblasColMajor, CblasNoTrans, CblasTrans, zo_blas_int(height - nb), zo_blas_int(nb),
-                        zo_blas_int(rows), 1.0, b->F + j0 + nb, zo_blas_int(d), b->F + j0, zo_blas_int(d), 0.0,
-                        b->product + nb, zo_blas_int(height));
-        for (size_t j = 0; j < nb; j++) {
-            const size_t n = height - j;
-
-            add_column(m, to, at, b->product + j * height + j, n);
-            at += n;
-        }
-    }
+    else
+        zo_team_run(b->members > 1 ? m->team : NULL, panel_piece, &p, (d + PANEL - 1) / PANEL);
 }
 
 /* Sums of features, weighted by targets where they are real: products below 2^53 like those of A. */
@@ -510,12 +526,32 @@ void sums_matrix(const zo_model *m, size_t layer, const double *scale, double ga
         system_column(m, layer, scale, gamma, live, j, out->a + j + j * out->ld);
 }
 
+struct system {
+    const zo_model *m;
+    size_t layer, live;
+    const double *scale;
+    double gamma;
+    zo_fixed_factor *f;
+};
+
+enum { COLUMNS = 32 }; /* a piece */
+
+static void columns_piece(void *ctx, size_t i, unsigned member)
+{
+    const struct system *s = ctx;
+    const size_t d = s->f->n, end = (i + 1) * COLUMNS < d ? (i + 1) * COLUMNS : d;
+    double *column = s->f->scratch + member * d;
+
+    _Static_assert(ZO_TEAM_MOST <= 32, "a column of scratch for each member");
+    for (size_t j = i * COLUMNS; j < end; j++) {
+        system_column(s->m, s->layer, s->scale, s->gamma, s->live, j, column);
+        zo_fixed_factor_column(s->f, j, column);
+    }
+}
+
 void sums_to_factor(const zo_model *m, size_t layer, const double *scale, double gamma, zo_fixed_factor *f)
 {
-    const size_t live = count_live(m);
+    struct system s = {m, layer, count_live(m), scale, gamma, f};
 
-    for (size_t j = 0; j < m->layers[layer].d; j++) {
-        system_column(m, layer, scale, gamma, live, j, f->scratch);
-        zo_fixed_factor_column(f, j, f->scratch);
-    }
+    zo_team_run(m->team, columns_piece, &s, (f->n + COLUMNS - 1) / COLUMNS);
 }

@@ -67,40 +67,70 @@ bool crypt_open(const uint8_t key[ZO_KEY_BYTES], const char *id, const void *sea
 
 /* ---- digests ---- */
 
-struct digest {
-    crypto_hash_sha256_state all;
-    crypto_generichash_state leaf;
+enum { LEAVES = 64 }; /* that wait for one call of the team */
+
+struct leaf {
+    const void *bytes; /* NULL: hashed already */
+    size_t n;
+    uint8_t hash[CRYPT_HASH_BYTES];
 };
 
-static void start_leaf(struct digest *d)
+struct digest {
+    crypto_hash_sha256_state all;
+    crypto_generichash_state open; /* the leaf that comes in pieces */
+    bool is_open;
+    const zo_team *team;
+    size_t n;
+    struct leaf leaves[LEAVES];
+};
+
+static void hash_leaf(void *ctx, size_t i, unsigned member)
 {
-    crypto_generichash_init(&d->leaf, NULL, 0, CRYPT_HASH_BYTES);
+    struct leaf *l = &((struct digest *)ctx)->leaves[i];
+
+    (void)member;
+    if (l->bytes)
+        crypto_generichash(l->hash, sizeof l->hash, l->bytes, l->n, NULL, 0);
+}
+
+static void hash_all(struct digest *d)
+{
+    zo_team_run(d->team, hash_leaf, d, d->n);
+    for (size_t i = 0; i < d->n; i++)
+        crypto_hash_sha256_update(&d->all, d->leaves[i].hash, CRYPT_HASH_BYTES);
+    d->n = 0;
 }
 
 static void put(void *ctx, const void *bytes, size_t n, bool ends_leaf)
 {
     struct digest *d = ctx;
-    uint8_t hash[CRYPT_HASH_BYTES];
+    struct leaf *l = &d->leaves[d->n];
 
-    if (n)
-        crypto_generichash_update(&d->leaf, bytes, n);
-    if (!ends_leaf)
-        return;
-    crypto_generichash_final(&d->leaf, hash, sizeof hash);
-    crypto_hash_sha256_update(&d->all, hash, sizeof hash);
-    start_leaf(d);
+    if (!d->is_open && !ends_leaf)
+        crypto_generichash_init(&d->open, NULL, 0, CRYPT_HASH_BYTES);
+    if ((d->is_open || !ends_leaf) && n)
+        crypto_generichash_update(&d->open, bytes, n);
+    if (ends_leaf) {
+        *l = (struct leaf){.bytes = d->is_open ? NULL : bytes, .n = n};
+        if (d->is_open)
+            crypto_generichash_final(&d->open, l->hash, sizeof l->hash);
+        if (++d->n == LEAVES)
+            hash_all(d);
+    }
+    d->is_open = !ends_leaf;
 }
 
 zo_status crypt_digest(zo_status (*leaves)(const void *of, crypt_put_fn *put, void *ctx, zo_error *err), const void *of,
-                       uint8_t out[CRYPT_HASH_BYTES], zo_error *err)
+                       const zo_team *team, uint8_t out[CRYPT_HASH_BYTES], zo_error *err)
 {
-    struct digest d;
+    struct digest d = {.team = team};
     zo_status rc;
 
     crypto_hash_sha256_init(&d.all);
-    start_leaf(&d);
-    if ((rc = leaves(of, put, &d, err)) == ZO_OK)
+    if ((rc = leaves(of, put, &d, err)) == ZO_OK) {
+        hash_all(&d);
         crypto_hash_sha256_final(&d.all, out);
+    }
     sodium_memzero(&d, sizeof d);
     return rc;
 }
@@ -117,12 +147,12 @@ static zo_status config_leaves(const void *of, crypt_put_fn *to, void *ctx, zo_e
 
 zo_status crypt_state_digest(const zo_model *m, uint8_t out[CRYPT_HASH_BYTES], zo_error *err)
 {
-    return crypt_digest(state_leaves, m, out, err);
+    return crypt_digest(state_leaves, m, zo_model_team(m), out, err);
 }
 
 zo_status crypt_config_digest(const zo_model *m, uint8_t out[CRYPT_HASH_BYTES], zo_error *err)
 {
-    return crypt_digest(config_leaves, m, out, err);
+    return crypt_digest(config_leaves, m, NULL, out, err);
 }
 
 void crypt_commit(const uint8_t salt[CRYPT_HASH_BYTES], const uint8_t digest[CRYPT_HASH_BYTES],

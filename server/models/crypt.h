@@ -26,10 +26,10 @@ void crypt_seal(const uint8_t key[ZO_KEY_BYTES], const char *id, const void *pla
 bool crypt_open(const uint8_t key[ZO_KEY_BYTES], const char *id, const void *sealed, size_t n, void *plain);
 
 /* SHA-256 over the BLAKE2b-256 of each leaf of the state (zo_model_digest), in order: BLAKE2b because the sums are
- * megabytes. */
+ * megabytes, leaves so that a team can share them. A leaf put in one piece must stay where it is until the end. */
 typedef void crypt_put_fn(void *ctx, const void *bytes, size_t n, bool ends_leaf);
 zo_status crypt_digest(zo_status (*leaves)(const void *of, crypt_put_fn *put, void *ctx, zo_error *err), const void *of,
-                       uint8_t out[CRYPT_HASH_BYTES], zo_error *err);
+                       const zo_team *team, uint8_t out[CRYPT_HASH_BYTES], zo_error *err);
 zo_status crypt_state_digest(const zo_model *m, uint8_t out[CRYPT_HASH_BYTES], zo_error *err);
 zo_status crypt_config_digest(const zo_model *m, uint8_t out[CRYPT_HASH_BYTES], zo_error *err);
 /* HMAC-SHA-256 of the digest under the salt. */

@@ -36,12 +36,12 @@ static zo_status leaves(const void *ctx, crypt_put_fn *put, void *to, zo_error *
 
 zo_status zo_retained_digest(const char *spec, const zo_study *s, uint8_t out[CRYPT_HASH_BYTES], zo_error *err)
 {
-    return crypt_digest(leaves, &(struct of){spec, s}, out, err);
+    return crypt_digest(leaves, &(struct of){spec, s}, NULL, out, err);
 }
 
 zo_status zo_retained_config(const char *spec, uint8_t out[CRYPT_HASH_BYTES], zo_error *err)
 {
-    return crypt_digest(leaves, &(struct of){spec, NULL}, out, err);
+    return crypt_digest(leaves, &(struct of){spec, NULL}, NULL, out, err);
 }
 
 uint64_t zo_retained_trials(const zo_study *s)

@@ -340,7 +340,7 @@ static void end_turn(turn *t, bool loading)
     const bool leaves = leave(t, &evicted);
     if (!leaves) {
         a->running = false;
-        if (a->inbox.head || a->wake || a->drop || loading)
+        if (a->inbox.head || a->wake || a->drop || loading || model_wants_turn(t))
             pool_schedule(rt, a);
         else if (a->evict && (a->n_cmds || !is_resident(a)))
             evict_cancel(rt, a); /* it is in use again */

@@ -171,6 +171,8 @@ typedef struct lane {
     bool query_turn;          /* the two kinds alternate */
 } lane;
 
+typedef struct zo_team_job team_job; /* team.c */
+
 struct worker {
     zo_runtime *rt;
     lane_kind lane;
@@ -209,6 +211,8 @@ struct zo_runtime {
     lane lanes[LANE_COUNT];
     worker *workers;
     size_t n_workers;
+    zo_team team;   /* for who computes long on a worker */
+    team_job *jobs; /* that idle workers may join */
     bool started, stop;
     pthread_t loop_thread;
     struct loop_handles *handles;
@@ -274,6 +278,10 @@ void pool_stop(zo_runtime *rt);
 void pool_schedule(zo_runtime *rt, actor *a); /* L; queues a unless it is queued, held or running */
 void pool_wake(zo_runtime *rt);               /* L; signal idle workers if there is work */
 
+/* team.c */
+void team_init(zo_runtime *rt, unsigned cores);
+bool team_help(worker *w); /* L, given up and taken again; false: nobody needs help */
+
 /* actor.c */
 void actor_turn(worker *w, actor *a, cmd_list *in, record *pending); /* a->running is set */
 void query_run(worker *w, zo_cmd *c);
@@ -282,6 +290,7 @@ void query_run(worker *w, zo_cmd *c);
 void run_model(turn *t);
 bool ensure_model(turn *t); /* false: what waits for it has failed */
 bool model_may_leave(const turn *t);
+bool model_wants_turn(const turn *t); /* one without commands, to solve ahead */
 
 /* wait.c */
 void wait_park(turn *t, zo_cmd *c);

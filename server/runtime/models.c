@@ -1,5 +1,6 @@
 /* A model's turn: load it if need be, run what came, write one history for all of it, then let the commands say what
- * came of them. */
+ * came of them. While that goes to the disk, a turn with nothing else to do computes the weights that will be asked
+ * for. */
 #include "internal.h"
 
 bool ensure_model(turn *t)
@@ -55,9 +56,11 @@ static void save_cache(turn *t)
 void run_model(turn *t)
 {
     zo_live *live = t->a->live;
+    zo_runtime *rt = t->w->rt;
     zo_error err = {0};
 
     t->x.live = live;
+    zo_model_set_team(zo_live_model(live), &rt->team);
     zo_live_settled(live, t->landed);
     zo_live_begin(live, t->rec->number);
     t->act.now_ms = zo_clock_wall_ms();
@@ -69,6 +72,14 @@ void run_model(turn *t)
     run_late(t);
     if (!t->undo && !t->a->deleting && zo_live_wants_cache(live, t->evict))
         save_cache(t);
+    if (!t->done.head && model_wants_turn(t))
+        (void)zo_model_solve_ahead(zo_live_model(live), NULL); /* whoever asks will hear of a failure */
+}
+
+bool model_wants_turn(const turn *t)
+{
+    return t->a->live && !t->evict && !t->draining && !t->undo && !t->a->deleting &&
+           zo_model_wants_solve(zo_live_model(t->a->live));
 }
 
 bool model_may_leave(const turn *t)

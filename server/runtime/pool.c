@@ -82,6 +82,10 @@ static void *worker_main(void *arg)
     while (!rt->stop) {
         bool query = l->queries.head && (l->query_turn || !l->head);
 
+        if (!query && !l->head && team_help(w)) {
+            clean = false;
+            continue;
+        }
         if (!query && !l->head && !clean) {
             rt_unlock(rt);
             forget_command(w);

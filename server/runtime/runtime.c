@@ -161,6 +161,7 @@ zo_status zo_runtime_start(zo_runtime *rt, const zo_runtime_opts *o, zo_error *e
         rt->o.max_study_commands = 1024;
     if (!rt->o.snapshot_every_events)
         rt->o.snapshot_every_events = 20000;
+    team_init(rt, (unsigned)cores);
     if (!(rt->arith_tag = zo_arith_tag())) /* a wrong one would rebase every study that is loaded */
         return zo_fail_nomem(err);
     if ((rc = dir_init(rt, err)) != ZO_OK || (rc = open_handles(rt, err)) != ZO_OK ||
