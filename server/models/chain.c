@@ -95,6 +95,7 @@ zo_status zo_chain_append(zo_changes *changes, const zo_link *link, const uint8_
 struct follower {
     uint8_t hash[CRYPT_HASH_BYTES];
     zo_chain_facts *facts;
+    bool shows; /* the last entry has its digest and salt, as the newest of all has */
 };
 
 static bool commits_to_its_digest(const zo_history *h)
@@ -116,9 +117,8 @@ static zo_status follow(void *ctx, const zo_history *h)
     if (facts->broken)
         return ZO_OK;
     crypt_chain(f->hash, h->body, hash);
-    facts->shows_newest = h->digest && h->salt;
-    if (h->seq != facts->entries + 1 || !crypt_equal(hash, h->hash) ||
-        (facts->shows_newest && !commits_to_its_digest(h)))
+    f->shows = h->digest && h->salt;
+    if (h->seq != facts->entries + 1 || !crypt_equal(hash, h->hash) || (f->shows && !commits_to_its_digest(h)))
         facts->broken = h->seq;
     memcpy(f->hash, h->hash, sizeof f->hash);
     facts->entries++;
@@ -137,9 +137,12 @@ zo_status zo_chain_verify(zo_reader *r, bool of_study, int64_t owner, zo_chain_f
         before = facts.entries;
         rc = zo_reader_history(r, of_study, owner, before, UINT64_MAX, PAGE, follow, &f, err);
     } while (rc == ZO_OK && facts.entries == before + PAGE && !facts.broken);
-    if (rc == ZO_OK)
-        *out = facts;
-    return rc;
+    if (rc != ZO_OK)
+        return rc;
+    if (facts.entries && !facts.broken && !f.shows) /* the newest is gone */
+        facts.broken = facts.entries + 1;
+    *out = facts;
+    return ZO_OK;
 }
 
 /* ---- as JSON ---- */

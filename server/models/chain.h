@@ -38,9 +38,8 @@ zo_status zo_certificate_write(const zo_history *h, const uint8_t previous[CRYPT
 
 typedef struct zo_chain_facts {
     uint64_t entries;
-    uint64_t broken;   /* sequence of the first entry that does not follow, or commits to another digest than it shows;
-                          entries after it are not looked at. 0: none */
-    bool shows_newest; /* the last entry has its digest and salt, as the newest of all has */
+    uint64_t broken; /* sequence of the first entry that is missing, does not follow, or commits to another digest than
+                        it shows; entries after it are not looked at. 0: none */
 } zo_chain_facts;
 /* Hashes the history of a model or study again, from its first entry. Read in pages. */
 zo_status zo_chain_verify(zo_reader *r, bool of_study, int64_t owner, zo_chain_facts *out, zo_error *err);

@@ -297,7 +297,7 @@ static zo_status compare_digest(zo_live *l, zo_error *err)
     zo_status rc;
 
     if (!l->shown)
-        return ZO_OK;
+        return zo_fail(err, ZO_ESTORE, "", "the newest entry of the model's history is missing: restore a backup");
     if ((rc = crypt_state_digest(l->model, now, err)) != ZO_OK)
         return rc;
     if (!crypt_equal(now, l->digest))

@@ -131,7 +131,7 @@ def test_a_history_with_a_missing_entry_is_found(stopped):
     assert after(f"DELETE FROM history WHERE {owner} AND seq = 3") == f"history of {id_}: 7 entries, numbered from 1 to 8: some are missing"
     closed = [f"UPDATE history SET seq = seq - 1, sum = zo_sum(of_study, owner, seq - 1, request, at_ms, body, hash, digest, salt, erased_ms) WHERE {owner} AND seq = {n}" for n in range(4, 9)]
     assert after(f"DELETE FROM history WHERE {owner} AND seq = 3", *closed) == f"model {id_}: its history breaks at entry 3"
-    assert after(f"DELETE FROM history WHERE {owner} AND seq = 8") == f"model {id_}: its history ends with entry 7, which is not the newest: later ones are missing"
+    assert after(f"DELETE FROM history WHERE {owner} AND seq = 8") == f"model {id_}: its history breaks at entry 8"
     other = stopped.models["none"]
     assert after("DELETE FROM history WHERE of_study = 1") == f"history of {stopped.study}: its log has 1 forgets, the history 0"
     forged = "replace(body, '\"rows\":4', '\"rows\":5')"
@@ -150,7 +150,8 @@ def test_the_newest_entry_of_a_history_can_not_be_taken_away_unseen(stopped):
     assert check(stopped)[0] == 0
     edit(stopped.db, f"DELETE FROM history WHERE of_study = 0 AND owner = {model_key(stopped, 'groups')} AND seq = 9")
     status, lines = check(stopped)
-    assert status == 1 and lines == [f"model {stopped.models['groups']}: its history ends with entry 8, which is not the newest: later ones are missing"]
+    assert status == 1 and lines == [f"model {stopped.models['groups']}: the newest entry of the model's history is missing: restore a backup",
+                                       f"model {stopped.models['groups']}: its history breaks at entry 9"]
 
 
 def test_missing_keys_are_named_and_not_made(stopped):

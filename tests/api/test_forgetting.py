@@ -255,6 +255,26 @@ def test_any_flipped_byte_of_any_history_row_is_found(own_daemon, column):
     assert d.client().post(path + "/verify", {"digest": good}).json["chain"] == "intact"
 
 
+@pytest.mark.parametrize("change", ["DELETE FROM history WHERE seq = 3", "UPDATE history SET seq = 0 WHERE seq = 3",
+                                    "UPDATE history SET seq = -3 WHERE seq = 3"])
+def test_a_history_that_lost_its_newest_entry_is_found(own_daemon, change):
+    d = own_daemon()
+    api = d.client()
+    path = create(api)
+    for i in range(2):
+        assert api.post(path + "/learn", {"x": [[i / 2] * 6], "labels": ["a"]}).status == 200
+    d.stop()
+    db = sqlite3.connect(d.db)
+    assert db.execute(change).rowcount == 1
+    db.commit()
+    db.close()
+    r = subprocess.run([ZEROTHD, "check", str(d.db)], capture_output=True, text=True)
+    assert r.returncode == 1 and "history" in r.stdout, r
+    d.start()
+    r = d.client().get(path + "/stats")
+    assert r.status == 503 and "history is missing" in r.json["detail"], r
+
+
 def test_a_flipped_byte_of_the_history_is_found(own_daemon):
     """By the row's checksum, and where that has been made to fit again, by the chain."""
     d = own_daemon()
