@@ -325,8 +325,7 @@ static zo_status load_all(load *ld, zo_act *a)
                        "made, or FILE-keys is missing");
     if (ld->n_keys)
         qsort(ld->keys, ld->n_keys, sizeof *ld->keys, by_key);
-    if ((rc = batch_begin(&ld->batch, l, NULL, 1, SIZE_MAX, ld->err)) != ZO_OK ||
-        (rc = load_state(ld, a)) != ZO_OK ||
+    if ((rc = batch_begin(&ld->batch, l, NULL, 1, SIZE_MAX, ld->err)) != ZO_OK || (rc = load_state(ld, a)) != ZO_OK ||
         (rc = zo_reader_parts(a->reader, l->key, take_part, ld, ld->err)) != ZO_OK ||
         (rc = batch_flush(&ld->batch, ld->err)) != ZO_OK)
         return rc;
