@@ -1,4 +1,5 @@
-/* Bundle: names to arrays and strings, kept in the order they were added. A handful of entries, so lookup is a plain scan. */
+/* Bundle: names to arrays and strings, kept in the order they were added. A handful of entries, so lookup is a plain
+ * scan. */
 #include "zeroth/bundle.h"
 
 #include <string.h>
@@ -30,7 +31,8 @@ void zo_bundle_fini(zo_bundle *b)
         return;
     for (size_t i = 0; i < b->n_arrays; i++) {
         zo_free(b->arrays[i].name);
-        zo_free(b->arrays[i].data);
+        if (!b->arrays[i].is_lent)
+            zo_free(b->arrays[i].data);
     }
     for (size_t i = 0; i < b->n_meta; i++) {
         zo_free(b->meta[i].key);
@@ -63,14 +65,16 @@ static bool reserve(void **list, size_t n, size_t *cap, size_t bytes)
     return true;
 }
 
-zo_status zo_bundle_add(zo_bundle *b, const char *name, zo_dtype t, size_t n_dims, const size_t *dims, void **data_out,
-                        zo_error *err)
+/* lent: NULL for zeroed storage of the bundle's own. */
+static zo_status add(zo_bundle *b, const char *name, zo_dtype t, size_t n_dims, const size_t *dims, const void *lent,
+                     zo_error *err)
 {
     zo_array a = {.dtype = t, .n_dims = n_dims, .bytes = zo_dtype_bytes(t)};
     void *list = b->arrays;
 
     if (n_dims > ZO_LEN(a.dims))
-        return zo_fail(err, ZO_EINVAL, "", "array '%s' has %zu dimensions, at most %zu are kept", name, n_dims, ZO_LEN(a.dims));
+        return zo_fail(err, ZO_EINVAL, "", "array '%s' has %zu dimensions, at most %zu are kept", name, n_dims,
+                       ZO_LEN(a.dims));
     for (size_t i = 0; i < n_dims; i++) {
         a.dims[i] = dims[i];
         if (__builtin_mul_overflow(a.bytes, dims[i], &a.bytes))
@@ -82,17 +86,34 @@ zo_status zo_bundle_add(zo_bundle *b, const char *name, zo_dtype t, size_t n_dim
         return zo_fail_nomem(err);
     b->arrays = list;
     a.name = zo_strdup(name);
-    a.data = zo_memalign64(a.bytes);
+    a.is_lent = lent != NULL;
+    a.data = lent ? (void *)(uintptr_t)lent : zo_memalign64(a.bytes);
     if (!a.name || !a.data) {
         zo_free(a.name);
-        zo_free(a.data);
+        if (!lent)
+            zo_free(a.data);
         return zo_fail_nomem(err);
     }
-    memset(a.data, 0, a.bytes);
+    if (!lent)
+        memset(a.data, 0, a.bytes);
     b->arrays[b->n_arrays++] = a;
-    if (data_out)
-        *data_out = a.data;
     return ZO_OK;
+}
+
+zo_status zo_bundle_add(zo_bundle *b, const char *name, zo_dtype t, size_t n_dims, const size_t *dims, void **data_out,
+                        zo_error *err)
+{
+    const zo_status rc = add(b, name, t, n_dims, dims, NULL, err);
+
+    if (rc == ZO_OK && data_out)
+        *data_out = b->arrays[b->n_arrays - 1].data;
+    return rc;
+}
+
+zo_status zo_bundle_lend(zo_bundle *b, const char *name, zo_dtype t, size_t n_dims, const size_t *dims,
+                         const void *data, zo_error *err)
+{
+    return add(b, name, t, n_dims, dims, data, err);
 }
 
 zo_status zo_bundle_add_f64(zo_bundle *b, const char *name, const double *x, size_t n, zo_error *err)

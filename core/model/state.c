@@ -129,22 +129,16 @@ zo_status zo_model_digest(const zo_model *m, put_fn *put, void *ctx, zo_error *e
 
 /* ---- save ---- */
 
-static zo_status add(zo_bundle *b, const zo_model *m, const char *name, size_t layer, const void *array, size_t n,
-                     zo_error *err)
+static zo_status lend(zo_bundle *b, const zo_model *m, const char *name, size_t layer, const void *array, size_t n,
+                      zo_error *err)
 {
     const size_t dims[2] = {n, 2};
     char full[64];
-    void *to;
-    zo_status rc;
 
     if (!array)
         return ZO_OK;
     snprintf(full, sizeof full, "%s.%zu", name, layer);
-    rc =
-        m->wide ? zo_bundle_add(b, full, ZO_U64, 2, dims, &to, err) : zo_bundle_add(b, full, ZO_I64, 1, dims, &to, err);
-    if (rc == ZO_OK && n)
-        memcpy(to, array, n * sums_entry_bytes(m));
-    return rc;
+    return zo_bundle_lend(b, full, m->wide ? ZO_U64 : ZO_I64, m->wide ? 2 : 1, dims, array, err);
 }
 
 /* Live classes in order: their arrays are one after the other. */
@@ -202,9 +196,9 @@ zo_status zo_model_save(const zo_model *m, zo_bundle *b, zo_error *err)
     for (size_t l = 0; l < m->n_layers; l++) {
         const size_t d = m->layers[l].d, k = width(m);
 
-        if ((rc = add(b, m, "A", l, m->total->layers[l].A, sums_triangle(d), err)) != ZO_OK ||
-            (rc = add(b, m, "B", l, m->total->layers[l].B, k * d, err)) != ZO_OK ||
-            (rc = add(b, m, "yy", l, m->total->layers[l].yy, k, err)) != ZO_OK ||
+        if ((rc = lend(b, m, "A", l, m->total->layers[l].A, sums_triangle(d), err)) != ZO_OK ||
+            (rc = lend(b, m, "B", l, m->total->layers[l].B, k * d, err)) != ZO_OK ||
+            (rc = lend(b, m, "yy", l, m->total->layers[l].yy, k, err)) != ZO_OK ||
             (classes && (rc = add_class_array(b, m, "class_B", l, false, err)) != ZO_OK) ||
             (m->c.reweight && (rc = add_class_array(b, m, "class_A", l, true, err)) != ZO_OK))
             return rc;

@@ -8,12 +8,13 @@
 typedef enum zo_dtype { ZO_F64, ZO_F32, ZO_I64, ZO_I32, ZO_U64, ZO_U8 } zo_dtype;
 size_t zo_dtype_bytes(zo_dtype t);
 
-typedef struct zo_array { /* row-major as on the wire; data owned by the bundle */
+typedef struct zo_array { /* row-major as on the wire; data owned by the bundle, unless lent to it */
     char *name;
     zo_dtype dtype;
     size_t n_dims, dims[4];
     void *data;         /* 64-byte aligned */
     size_t bytes;
+    bool is_lent;
 } zo_array;
 
 typedef struct zo_meta { char *key, *value; } zo_meta; /* scalars are kept as strings: safetensors metadata */
@@ -30,6 +31,9 @@ void zo_bundle_fini(zo_bundle *b);
 /* Add an array; its zeroed storage is returned in *data_out. ZO_ECONFLICT if the name exists; ZO_ENOMEM. */
 zo_status zo_bundle_add(zo_bundle *b, const char *name, zo_dtype t, size_t n_dims, const size_t *dims, void **data_out,
                         zo_error *err);
+/* The same with data that is the caller's and outlives the bundle: for what is only to be written. */
+zo_status zo_bundle_lend(zo_bundle *b, const char *name, zo_dtype t, size_t n_dims, const size_t *dims,
+                         const void *data, zo_error *err);
 zo_status zo_bundle_add_f64(zo_bundle *b, const char *name, const double *x, size_t n, zo_error *err);
 const zo_array *zo_bundle_get(const zo_bundle *b, const char *name); /* NULL if absent */
 zo_status zo_bundle_set_meta(zo_bundle *b, const char *key, const char *value, zo_error *err);

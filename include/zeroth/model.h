@@ -144,7 +144,7 @@ zo_status zo_sums_read(const zo_model *m, const void *bytes, size_t n, zo_sums *
 
 /* ---- the whole state as bytes: for retention none, the cache of sums, export and merging ---- */
 /* Fields "rows", "classes" (labels in metadata class.{i}), "counts", "A", "B", "yy" of each layer; wide entries as
- * pairs of U64. */
+ * pairs of U64. The large arrays are lent: they hold until the model changes. */
 zo_status zo_model_save(const zo_model *m, zo_bundle *b, zo_error *err);
 /* Adds what b holds: into an empty model it loads, into another it merges, exactly and in any order. ZO_EINVAL: of
  * another configuration or damaged; ZO_ETOOLARGE: beyond capacity. Unchanged on failure. */

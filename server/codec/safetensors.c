@@ -306,36 +306,76 @@ static void write_header(const zo_bundle *b, const size_t *order, zo_json *w)
     zo_json_end_object(w);
 }
 
-zo_status zo_safetensors_write(const zo_bundle *b, char **bytes_out, size_t *n_out, zo_error *err)
+zo_status zo_safetensors_plan(const zo_bundle *b, zo_tensors_plan *out, zo_error *err)
 {
-    size_t *order = zo_malloc((b->n_arrays + 1) * sizeof *order), n_ordered = 0, header_bytes = 0;
-    char *text = NULL;
+    zo_tensors_plan p = {0};
+    size_t n_ordered = 0;
     zo_json w;
 
-    if (zo_bundle_get(b, "__metadata__")) {
-        zo_free(order);
+    if (zo_bundle_get(b, "__metadata__"))
         return zo_fail(err, ZO_EINVAL, "", "no array can be named __metadata__");
-    }
-    if (!order)
+    if (!(p.order = zo_malloc((b->n_arrays + 1) * sizeof *p.order)))
         return zo_fail_nomem(err);
     for (size_t width = 8; width;
          width /= 2) /* widest first, else the bundle's order: every array is naturally aligned */
         for (size_t i = 0; i < b->n_arrays; i++)
             if (zo_dtype_bytes(b->arrays[i].dtype) == width)
-                order[n_ordered++] = i;
+                p.order[n_ordered++] = i;
     ZO_ASSERT(n_ordered == b->n_arrays);
     zo_json_init(&w);
     zo_json_text(&w, "????????", 8);
-    write_header(b, order, &w);
+    write_header(b, p.order, &w);
     zo_json_text(&w, "       ", (8 - w.len % 8) % 8);
-    header_bytes = w.len - 8;
-    for (size_t i = 0; i < b->n_arrays && !zo_json_failed(&w); i++)
-        zo_json_text(&w, b->arrays[order[i]].data, b->arrays[order[i]].bytes);
-    zo_free(order);
-    if (!(text = zo_json_take(&w, n_out)))
+    if (!(p.header = zo_json_take(&w, &p.header_bytes))) {
+        zo_tensors_plan_fini(&p);
         return zo_fail_nomem(err);
-    const uint64_t length = header_bytes;
-    memcpy(text, &length, sizeof length);
-    *bytes_out = text;
+    }
+    const uint64_t length = p.header_bytes - 8;
+    memcpy(p.header, &length, sizeof length);
+    p.bytes = p.header_bytes;
+    for (size_t i = 0; i < b->n_arrays; i++)
+        p.bytes += b->arrays[i].bytes;
+    *out = p;
     return ZO_OK;
+}
+
+void zo_safetensors_fill(const zo_bundle *b, const zo_tensors_plan *p, void *out)
+{
+    char *to = out;
+
+    memcpy(to, p->header, p->header_bytes);
+    to += p->header_bytes;
+    for (size_t i = 0; i < b->n_arrays; i++) {
+        const zo_array *a = &b->arrays[p->order[i]];
+
+        if (a->bytes)
+            memcpy(to, a->data, a->bytes);
+        to += a->bytes;
+    }
+}
+
+void zo_tensors_plan_fini(zo_tensors_plan *p)
+{
+    zo_free(p->order);
+    zo_free(p->header);
+    *p = (zo_tensors_plan){0};
+}
+
+zo_status zo_safetensors_write(const zo_bundle *b, char **bytes_out, size_t *n_out, zo_error *err)
+{
+    zo_tensors_plan p;
+    char *bytes;
+    zo_status rc = zo_safetensors_plan(b, &p, err);
+
+    if (rc != ZO_OK)
+        return rc;
+    if ((bytes = zo_malloc(p.bytes))) {
+        zo_safetensors_fill(b, &p, bytes);
+        *bytes_out = bytes;
+        *n_out = p.bytes;
+    } else {
+        rc = zo_fail_nomem(err);
+    }
+    zo_tensors_plan_fini(&p);
+    return rc;
 }

@@ -18,6 +18,15 @@ zo_status zo_safetensors_read(const void *bytes, size_t n, zo_bundle *out, zo_er
 /* *bytes_out is zo_malloc'd and the caller's. Arrays are written widest type first (else in the bundle's order), which
  * aligns each. */
 zo_status zo_safetensors_write(const zo_bundle *b, char **bytes_out, size_t *n_out, zo_error *err);
+/* The same into memory of the caller's: the plan knows how much, for a bundle that stays as it is until the end. */
+typedef struct zo_tensors_plan {
+    size_t bytes; /* of the file */
+    size_t *order, header_bytes;
+    char *header; /* with its length before it */
+} zo_tensors_plan;
+zo_status zo_safetensors_plan(const zo_bundle *b, zo_tensors_plan *out, zo_error *err); /* ZO_EINVAL: a name */
+void zo_safetensors_fill(const zo_bundle *b, const zo_tensors_plan *p, void *out);
+void zo_tensors_plan_fini(zo_tensors_plan *p); /* also one that is all zero */
 /* "F64" and so on. */
 const char *zo_dtype_name(zo_dtype t);
 

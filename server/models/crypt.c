@@ -5,7 +5,7 @@
 #include <string.h>
 
 enum { NONCE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, MAC = crypto_aead_xchacha20poly1305_ietf_ABYTES };
-_Static_assert(CRYPT_SEAL_BYTES == NONCE + MAC, "a nonce before, a tag behind");
+_Static_assert((int)CRYPT_NONCE_BYTES == (int)NONCE && CRYPT_SEAL_BYTES == NONCE + MAC, "a nonce before, a tag behind");
 _Static_assert(ZO_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "one size of keys");
 
 static void begin(crypto_generichash_state *h, const uint8_t *key, tag_kind kind)

@@ -5,7 +5,7 @@
 #include "store/store.h"
 #include "zeroth/model.h"
 
-enum { CRYPT_HASH_BYTES = 32, CRYPT_SEAL_BYTES = 24 + 16 };
+enum { CRYPT_HASH_BYTES = 32, CRYPT_NONCE_BYTES = 24, CRYPT_SEAL_BYTES = CRYPT_NONCE_BYTES + 16 };
 
 /* What a tag is of. Part of tags' values: append only. */
 typedef enum tag_kind { TAG_ID = 1, TAG_GROUP, TAG_CLASS, TAG_TASK, TAG_ROW, TAG_ALL } tag_kind;
@@ -20,7 +20,7 @@ tag crypt_row_tag(const uint8_t key[ZO_KEY_BYTES], const tag *group, const char 
                   const int32_t *y, size_t outputs);
 
 /* XChaCha20-Poly1305 with a random nonce before the text; id is authenticated with it. out has n + CRYPT_SEAL_BYTES
- * bytes. */
+ * bytes; plain may be there already, at CRYPT_NONCE_BYTES, and is then replaced. */
 void crypt_seal(const uint8_t key[ZO_KEY_BYTES], const char *id, const void *plain, size_t n, void *out);
 /* False: not sealed with this key and id, or damaged. plain has n - CRYPT_SEAL_BYTES bytes. */
 bool crypt_open(const uint8_t key[ZO_KEY_BYTES], const char *id, const void *sealed, size_t n, void *plain);

@@ -162,9 +162,6 @@ static zo_status shrink_sums(zo_live *l, zo_act *a, uint32_t c, const zo_rows *r
     zo_sums *sums = NULL;
     uint32_t slot = UINT32_MAX;
     part_text t;
-    part_draft d;
-    uint8_t *plain = NULL;
-    const size_t bytes = zo_sums_bytes(l->model);
     zo_status rc;
 
     for (uint32_t i = 0; i < l->n_parts; i++)
@@ -178,22 +175,12 @@ static zo_status shrink_sums(zo_live *l, zo_act *a, uint32_t c, const zo_rows *r
         (rc = zo_sums_read(l->model, t.body, t.body_bytes, sums, err)) == ZO_OK)
         rc = zo_sums_accumulate(l->model, rows, -1, sums, err);
     part_text_fini(&t);
-    if (rc == ZO_OK && zo_sums_rows(sums) > 0) {
-        if (!(plain = zo_malloc(bytes))) {
-            rc = zo_fail_nomem(err);
-        } else {
-            zo_sums_write(sums, plain);
-            if ((rc = draft_begin(l, &d, PART_SUMS, c, bytes, err)) == ZO_OK &&
-                (rc = draft_body(&d, plain, bytes, err)) == ZO_OK) {
-                uint32_t fresh;
-                rc = draft_put(l, a, &d, &fresh, err);
-            }
-            explicit_bzero(plain, bytes);
-            zo_free(plain);
-        }
-    }
+    if (rc == ZO_OK)
+        rc = parts_drop(l, a, slot, err);
+    if (rc == ZO_OK && zo_sums_rows(sums) > 0)
+        rc = rows_add_sums(l, a, c, sums, err);
     zo_sums_free(sums);
-    return rc == ZO_OK ? parts_drop(l, a, slot, err) : rc;
+    return rc;
 }
 
 /* Rows whose entries lie in parts of tags: their numbers are in the request alone. Cell by cell. */

@@ -111,30 +111,36 @@ zo_status live_changed(zo_live *l, zo_act *a, zo_error *err)
     return rc;
 }
 
+/* The old state leaves first, so that the new one takes its pages: the write is half as long. */
 static zo_status put_state(zo_live *l, zo_act *a, zo_error *err)
 {
     part_draft d = {0};
+    zo_tensors_plan plan = {0};
     zo_bundle b;
-    char *bytes = NULL;
-    size_t n = 0;
+    void *body;
     uint32_t slot;
     zo_status rc;
 
     zo_bundle_init(&b);
-    if ((rc = zo_model_save(l->model, &b, err)) == ZO_OK)
-        rc = zo_safetensors_write(&b, &bytes, &n, err);
-    zo_bundle_fini(&b);
-    if (rc == ZO_OK && (rc = draft_begin(l, &d, PART_STATE, UINT32_MAX, n, err)) == ZO_OK &&
-        (rc = draft_body(&d, bytes, n, err)) == ZO_OK)
-        rc = draft_put(l, a, &d, &slot, err);
-    draft_fini(&d);
-    if (bytes)
-        explicit_bzero(bytes, n);
-    zo_free(bytes);
-    if (rc == ZO_OK && l->state_part != UINT32_MAX)
-        rc = parts_drop(l, a, l->state_part, err);
-    if (rc == ZO_OK)
+    if ((rc = zo_model_save(l->model, &b, err)) != ZO_OK || (rc = zo_safetensors_plan(&b, &plan, err)) != ZO_OK ||
+        (rc = draft_begin(l, &d, PART_STATE, UINT32_MAX, plan.bytes, err)) != ZO_OK)
+        goto done;
+    if (!(body = draft_body(&d, plan.bytes, err))) {
+        rc = ZO_ENOMEM;
+        goto done;
+    }
+    zo_safetensors_fill(&b, &plan, body);
+    if (l->state_part != UINT32_MAX) {
+        if ((rc = parts_drop(l, a, l->state_part, err)) != ZO_OK)
+            goto done;
+        l->state_part = UINT32_MAX;
+    }
+    if ((rc = draft_put(l, a, &d, &slot, err)) == ZO_OK)
         l->state_part = slot;
+done:
+    draft_fini(&d);
+    zo_tensors_plan_fini(&plan);
+    zo_bundle_fini(&b);
     return rc;
 }
 

@@ -122,38 +122,43 @@ zo_status parts_open(zo_live *l, zo_act *a, uint32_t slot, part_text *out, zo_er
 
 /* ---- drafts ---- */
 
+static uint8_t *draft_text(const part_draft *d)
+{
+    return d->room + CRYPT_NONCE_BYTES;
+}
+
 static zo_status reserve(part_draft *d, size_t more, zo_error *err)
 {
-    size_t cap = d->cap ? d->cap : 1024;
-    uint8_t *p;
+    size_t cap = d->cap ? 2 * d->cap : 1024;
+    uint8_t *room;
 
     if (d->n + more <= d->cap)
         return ZO_OK;
-    while (cap < d->n + more)
-        cap *= 2;
-    if (!(p = zo_malloc(cap)))
+    if (cap < d->n + more)
+        cap = d->n + more;
+    if (!(room = zo_malloc(cap + CRYPT_SEAL_BYTES)))
         return zo_fail_nomem(err);
-    if (d->n)
-        memcpy(p, d->plain, d->n);
-    if (d->plain)
-        explicit_bzero(d->plain, d->n);
-    zo_free(d->plain);
-    d->plain = p;
+    if (d->n) {
+        memcpy(room + CRYPT_NONCE_BYTES, draft_text(d), d->n);
+        explicit_bzero(draft_text(d), d->n);
+    }
+    zo_free(d->room);
+    d->room = room;
     d->cap = cap;
     return ZO_OK;
 }
 
 static void append(part_draft *d, const void *p, size_t n)
 {
-    memcpy(d->plain + d->n, p, n);
+    memcpy(draft_text(d) + d->n, p, n);
     d->n += n;
 }
 
 void draft_fini(part_draft *d)
 {
-    if (d->plain)
-        explicit_bzero(d->plain, d->n);
-    zo_free(d->plain);
+    if (d->room)
+        explicit_bzero(draft_text(d), d->n);
+    zo_free(d->room);
     *d = (part_draft){0};
 }
 
@@ -195,13 +200,12 @@ zo_status draft_row(zo_live *l, part_draft *d, const tag *row, const tag *id, co
     return ZO_OK;
 }
 
-zo_status draft_body(part_draft *d, const void *bytes, size_t n, zo_error *err)
+void *draft_body(part_draft *d, size_t n, zo_error *err)
 {
-    const zo_status rc = reserve(d, n, err);
-
-    if (rc == ZO_OK && n)
-        append(d, bytes, n);
-    return rc;
+    if (reserve(d, n, err) != ZO_OK)
+        return NULL;
+    d->n += n;
+    return draft_text(d) + d->n - n;
 }
 
 /* ---- slots ---- */
@@ -243,63 +247,67 @@ static void free_slot(zo_live *l, uint32_t slot)
 
 static void patch_count(part_draft *d)
 {
+    uint8_t *text = draft_text(d);
     uint16_t label_bytes;
     const uint32_t count = (uint32_t)d->rows;
 
-    memcpy(&label_bytes, d->plain + 34, sizeof label_bytes);
-    memcpy(d->plain + HEAD_BYTES + label_bytes + 1, &count, sizeof count);
+    memcpy(&label_bytes, text + 34, sizeof label_bytes);
+    memcpy(text + HEAD_BYTES + label_bytes + 1, &count, sizeof count);
+}
+
+/* What readers can't see yet and may be asked for: not the state, which is opened when a model is loaded only. */
+static zo_status keep_sealed(live_part *p, const uint8_t *body, size_t bytes, zo_error *err)
+{
+    if (p->kind == PART_STATE)
+        return ZO_OK;
+    if (!(p->sealed = zo_malloc(bytes)))
+        return zo_fail_nomem(err);
+    memcpy(p->sealed, body, bytes);
+    p->sealed_bytes = bytes;
+    return ZO_OK;
 }
 
 zo_status draft_put(zo_live *l, zo_act *a, part_draft *d, uint32_t *slot_out, zo_error *err)
 {
     const size_t bytes = d->n + CRYPT_SEAL_BYTES;
-    uint8_t *body = NULL, *copy = NULL;
+    uint8_t *body = d->room;
     uint32_t slot = 0;
+    live_part *p;
     zo_op *op;
     zo_status rc = parts_slot(l, &slot, err);
 
-    if (rc != ZO_OK)
-        goto done;
-    if (!(body = zo_malloc(bytes)) || !(copy = zo_malloc(bytes))) {
-        rc = zo_fail_nomem(err);
-        goto undo;
+    if (rc != ZO_OK) {
+        draft_fini(d);
+        return rc;
     }
     patch_count(d);
-    l->parts[slot] = (live_part){.id = zo_store_next_part(a->store),
-                            .cell = d->cell,
-                            .n = (uint32_t)d->rows,
-                            .kind = d->kind,
-                            .used = true,
-                            .transaction = l->transaction};
+    p = &l->parts[slot];
+    *p = (live_part){.id = zo_store_next_part(a->store),
+                     .cell = d->cell,
+                     .n = (uint32_t)d->rows,
+                     .kind = d->kind,
+                     .used = true,
+                     .transaction = l->transaction};
     l->in_flight++;
-    live_part *p = &l->parts[slot];
-    crypt_seal(secret_of(l, p), l->id, d->plain, d->n, body);
-    memcpy(copy, body, bytes);
-    p->sealed = copy;
-    p->sealed_bytes = bytes;
-    copy = NULL;
-    uint8_t *lent = body;
-    body = NULL;
-    if ((rc = zo_changes_take(a->changes, lent, err)) != ZO_OK)
-        goto undo;
-    if (!(op = zo_changes_add(a->changes, ZO_OP_PART_PUT, l->key, err))) {
-        rc = ZO_ENOMEM;
-        goto undo;
+    crypt_seal(secret_of(l, p), l->id, draft_text(d), d->n, body);
+    *d = (part_draft){0};
+    if ((rc = keep_sealed(p, body, bytes, err)) != ZO_OK) {
+        zo_free(body);
+    } else if ((rc = zo_changes_take(a->changes, body, err)) == ZO_OK) {
+        op = zo_changes_add(a->changes, ZO_OP_PART_PUT, l->key, err);
+        rc = op ? ZO_OK : ZO_ENOMEM;
+    }
+    if (rc != ZO_OK) {
+        free_slot(l, slot);
+        return rc;
     }
     op->u.part.part = p->id;
     op->u.part.key = key_of(l, p);
     op->u.part.kind = p->kind;
-    op->u.part.body = lent;
+    op->u.part.body = body;
     op->u.part.bytes = bytes;
     *slot_out = slot;
-    goto done;
-undo:
-    zo_free(body);
-    zo_free(copy);
-    free_slot(l, slot);
-done:
-    draft_fini(d);
-    return rc;
+    return ZO_OK;
 }
 
 zo_status parts_drop(zo_live *l, zo_act *a, uint32_t slot, zo_error *err)

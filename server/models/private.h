@@ -150,17 +150,18 @@ zo_status part_parse(const zo_live *l, part_kind kind, uint8_t *plain, size_t n,
 zo_status parts_slot(zo_live *l, uint32_t *out, zo_error *err);
 /* Read and open a part. */
 zo_status parts_open(zo_live *l, zo_act *a, uint32_t slot, part_text *out, zo_error *err);
-/* Begin a part's text: its head; rows or a body follow. */
+/* Begin a part's text: its head; rows or a body follow. It is sealed where it lies. */
 typedef struct part_draft {
-    uint8_t *plain;
-    size_t n, cap, rows;
+    uint8_t *room; /* of a nonce, the text and the seal */
+    size_t n, cap; /* of text */
+    size_t rows;
     part_kind kind;
     uint32_t cell;
 } part_draft;
 zo_status draft_begin(zo_live *l, part_draft *d, part_kind kind, uint32_t cell, size_t more_bytes, zo_error *err);
 zo_status draft_row(zo_live *l, part_draft *d, const tag *row, const tag *id, const void *x, size_t bytes,
                     zo_error *err);
-zo_status draft_body(part_draft *d, const void *bytes, size_t n, zo_error *err);
+void *draft_body(part_draft *d, size_t n, zo_error *err); /* n bytes to be filled; NULL: ZO_ENOMEM */
 /* Seal it and append the op that puts it; the slot is new. The draft is empty afterwards, also on failure. */
 zo_status draft_put(zo_live *l, zo_act *a, part_draft *d, uint32_t *slot_out, zo_error *err);
 void draft_fini(part_draft *d);

@@ -148,21 +148,19 @@ static zo_status fold_sums(zo_live *l, zo_act *a, uint32_t slot, zo_sums *sums, 
 zo_status rows_add_sums(zo_live *l, zo_act *a, uint32_t c, const zo_sums *sums, zo_error *err)
 {
     const size_t bytes = zo_sums_bytes(l->model);
-    uint8_t *plain = zo_malloc(bytes);
     part_draft d;
     uint32_t slot;
+    void *body;
     zo_status rc;
 
-    if (!plain)
-        return zo_fail_nomem(err);
-    zo_sums_write(sums, plain);
-    if ((rc = draft_begin(l, &d, PART_SUMS, c, bytes, err)) == ZO_OK &&
-        (rc = draft_body(&d, plain, bytes, err)) == ZO_OK)
-        rc = draft_put(l, a, &d, &slot, err);
-    else
+    if ((rc = draft_begin(l, &d, PART_SUMS, c, bytes, err)) != ZO_OK)
+        return rc;
+    if (!(body = draft_body(&d, bytes, err))) {
         draft_fini(&d);
-    wipe(plain, bytes);
-    return rc;
+        return ZO_ENOMEM;
+    }
+    zo_sums_write(sums, body);
+    return draft_put(l, a, &d, &slot, err);
 }
 
 /* sums holds the new rows, tags has them waiting; what the cell has on disk joins them. */
