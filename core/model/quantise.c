@@ -27,21 +27,59 @@ static zo_status refuse(double v, size_t i, size_t columns, double range, zo_err
     return zo_fail_at(err, "/%zu/%zu", i / columns, i % columns);
 }
 
+enum { PIECE = 256 }; /* rows */
+
+struct quantising {
+    const zo_model *m;
+    const void *x;
+    zo_dtype t;
+    size_t n;
+    int32_t *out;
+    size_t *bad; /* of each piece: the first number that is refused; SIZE_MAX: none */
+};
+
+static void quantise_piece(void *ctx, size_t piece, unsigned member)
+{
+    const struct quantising *q = ctx;
+    const double *ranges = q->m->c.range, one = ldexp(1, (int)q->m->c.quant);
+    const size_t columns = q->m->c.inputs, first = piece * PIECE, end = q->n - first < PIECE ? q->n : first + PIECE;
+    const bool common = q->m->c.n_range == 1;
+    double range = ranges[0], per_unit = one / range;
+
+    (void)member;
+    q->bad[piece] = SIZE_MAX;
+    for (size_t r = first, i = first * columns; r < end; r++)
+        for (size_t j = 0; j < columns; j++, i++) {
+            const double v = load(q->x, q->t, i);
+
+            if (!common) {
+                range = ranges[j];
+                per_unit = one / range;
+            }
+            if (!(fabs(v) <= range)) {
+                q->bad[piece] = i;
+                return;
+            }
+            q->out[i] = (int32_t)lrint(v * per_unit); /* one instruction, where rint is a call */
+        }
+}
+
 zo_status zo_model_quantise(const zo_model *m, const void *x, zo_dtype t, size_t n, int32_t *out, zo_error *err)
 {
-    const double one = ldexp(1, (int)m->c.quant);
-    const size_t columns = m->c.inputs;
-    const bool common = m->c.n_range == 1;
+    const size_t pieces = (n + PIECE - 1) / PIECE, columns = m->c.inputs;
+    size_t one_bad, *bad = pieces > 1 ? zo_malloc(pieces * sizeof *bad) : &one_bad;
+    struct quantising q = {m, x, t, n, out, bad};
+    zo_status rc = ZO_OK;
 
-    for (size_t r = 0, i = 0; r < n; r++)
-        for (size_t j = 0; j < columns; j++, i++) {
-            const double v = load(x, t, i), range = m->c.range[common ? 0 : j];
-
-            if (!(fabs(v) <= range))
-                return refuse(v, i, columns, range, err);
-            out[i] = (int32_t)rint(v * (one / range));
-        }
-    return ZO_OK;
+    if (!bad)
+        return zo_fail_nomem(err);
+    zo_team_run(m->team, quantise_piece, &q, pieces);
+    for (size_t p = 0; p < pieces && rc == ZO_OK; p++)
+        if (bad[p] != SIZE_MAX)
+            rc = refuse(load(x, t, bad[p]), bad[p], columns, m->c.range[m->c.n_range == 1 ? 0 : bad[p] % columns], err);
+    if (bad != &one_bad)
+        zo_free(bad);
+    return rc;
 }
 
 zo_status zo_model_quantise_targets(const zo_model *m, const void *y, zo_dtype t, size_t n, int32_t *out, zo_error *err)
@@ -53,7 +91,7 @@ zo_status zo_model_quantise_targets(const zo_model *m, const void *y, zo_dtype t
 
         if (!(fabs(v) <= m->c.target_range))
             return refuse(v, i, m->c.outputs, m->c.target_range, err);
-        out[i] = (int32_t)rint(v * per_unit);
+        out[i] = (int32_t)lrint(v * per_unit);
     }
     return ZO_OK;
 }

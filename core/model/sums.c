@@ -6,7 +6,7 @@
 #include <cblas.h>
 #include <string.h>
 
-enum { PANEL = 192, BLOCK_ROWS = 512 };
+enum { PANEL = 128, BLOCK_ROWS = 512 };
 
 size_t sums_entry_bytes(const zo_model *m)
 {
@@ -159,6 +159,7 @@ struct block {
     double *work, *F; /* [rows * m->work]; [rows][d] */
     double *product;  /* [panel][d] for each member of the team */
     double *Y;        /* [rows][k] real targets */
+    int32_t *x;       /* [rows][inputs] picked rows; NULL: they lie in order */
     size_t cap_rows, panel, members;
 };
 
@@ -168,9 +169,10 @@ static void block_fini(const zo_model *m, struct block *b, size_t d)
     wipe(b->F, b->cap_rows * d * sizeof(double));
     wipe(b->product, b->members * b->panel * d * sizeof(double));
     wipe(b->Y, b->cap_rows * width(m) * sizeof(double));
+    wipe(b->x, b->cap_rows * m->c.inputs * sizeof(int32_t));
 }
 
-static zo_status block_init(const zo_model *m, struct block *b, size_t rows, size_t d, zo_error *err)
+static zo_status block_init(const zo_model *m, struct block *b, size_t rows, size_t d, bool picks, zo_error *err)
 {
     *b = (struct block){.cap_rows = rows, .panel = rows == 1 ? 1 : PANEL, .members = 1};
     if (rows > 1 && d > PANEL)
@@ -179,12 +181,14 @@ static zo_status block_init(const zo_model *m, struct block *b, size_t rows, siz
     b->F = zo_memalign64(rows * d * sizeof(double));
     b->product = zo_memalign64(b->members * b->panel * d * sizeof(double));
     b->Y = zo_memalign64(rows * width(m) * sizeof(double));
-    if (b->work && b->F && b->product && b->Y)
+    b->x = picks ? zo_memalign64(rows * m->c.inputs * sizeof(int32_t)) : NULL;
+    if (b->work && b->F && b->product && b->Y && (b->x || !picks))
         return ZO_OK;
     zo_free(b->work);
     zo_free(b->F);
     zo_free(b->product);
     zo_free(b->Y);
+    zo_free(b->x);
     return zo_fail_nomem(err);
 }
 
@@ -284,17 +288,31 @@ void layer_features(const zo_model *m, size_t layer, size_t draw, const zo_rows 
         features_make(&m->features, r->x, r->n, work, out);
 }
 
+/* Rows [first, first + n), one after the other; their targets go to the block. */
+static zo_rows take_rows(const zo_model *m, const zo_rows *r, size_t first, size_t n, const struct block *b)
+{
+    const size_t inputs = m->c.inputs, k = width(m);
+    const zo_rows part = {.x = r->pick ? b->x : r->x + first * inputs, .n = n, .cls = r->cls};
+
+    for (size_t i = 0; i < n; i++) {
+        const size_t at = r->pick ? r->pick[first + i] : first + i;
+
+        if (r->pick)
+            memcpy(b->x + i * inputs, r->x + at * inputs, inputs * sizeof *b->x);
+        for (size_t c = 0; r->y && c < k; c++)
+            b->Y[i * k + c] = r->y[at * k + c];
+    }
+    return part;
+}
+
 static void add_layer(const zo_model *m, size_t layer, const zo_rows *r, const struct block *b, const struct sinks *to)
 {
-    const size_t d = m->layers[layer].d, k = width(m);
+    const size_t d = m->layers[layer].d;
 
     for (size_t first = 0; first < r->n; first += b->cap_rows) {
         const size_t n = r->n - first < b->cap_rows ? r->n - first : b->cap_rows;
-        const zo_rows part = {
-            .x = r->x + first * m->c.inputs, .y = r->y ? r->y + first * k : NULL, .n = n, .cls = r->cls};
+        const zo_rows part = take_rows(m, r, first, n, b);
 
-        for (size_t i = 0; r->y && i < n * k; i++)
-            b->Y[i] = part.y[i];
         for (size_t draw = 0; draw < m->draws; draw++) {
             layer_features(m, layer, draw, &part, b->work, b->F);
             add_products(m, b, d, n, to);
@@ -323,7 +341,7 @@ static zo_status add_rows(const zo_model *m, const zo_rows *r, zo_sums *const to
 
     for (size_t l = 0; l < m->n_layers; l++)
         d = m->layers[l].d > d ? m->layers[l].d : d;
-    if ((rc = block_init(m, &b, r->n < cap ? r->n : cap, d, err)) != ZO_OK)
+    if ((rc = block_init(m, &b, r->n < cap ? r->n : cap, d, r->pick != NULL, err)) != ZO_OK)
         return rc;
     for (size_t l = 0; l < m->n_layers; l++) {
         struct sinks s = {.A = {NULL}};

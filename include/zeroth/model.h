@@ -107,7 +107,8 @@ uint64_t zo_model_class_rows(const zo_model *m, uint32_t i);
 size_t zo_model_live_classes(const zo_model *m, uint32_t *indices /* [class_count] or NULL */);
 
 /* ---- quantising: exact and the same everywhere; x row-major [n][inputs], unaligned is fine ---- */
-/* ZO_EINVAL: not finite or beyond the range, pointer /{row}/{column}. t is ZO_F64 or ZO_F32. */
+/* ZO_EINVAL: not finite or beyond the range, pointer /{row}/{column}; ZO_ENOMEM. t is ZO_F64 or ZO_F32; out may be
+ * where x is, if that is F32. */
 zo_status zo_model_quantise(const zo_model *m, const void *x, zo_dtype t, size_t n, int32_t *out, zo_error *err);
 zo_status zo_model_quantise_targets(const zo_model *m, const void *y, zo_dtype t, size_t n, int32_t *out,
                                     zo_error *err);
@@ -118,6 +119,7 @@ typedef struct zo_rows {
     const int32_t *y; /* [n][outputs]; NULL for classes */
     size_t n;
     uint32_t cls;
+    const uint32_t *pick; /* [n]: which rows of x and y; NULL: the first n */
 } zo_rows;
 /* Add (sign +1) or subtract (-1) rows; also (may be NULL) always gets them added. That rows are live is the caller's to
  * know. Cost: n d^2 flops + d^2/2 additions. ZO_ETOOLARGE pointer "": beyond capacity; ZO_ENOMEM: nothing is changed.

@@ -12,6 +12,7 @@ typedef struct api_rows {
     zo_tensors view; /* none of a JSON body */
     zo_learn rows;   /* n, x, y, labels, ids, group, task: what the body had of them */
     bool has_x;
+    bool may_overwrite; /* the request's body is read once: its arrays may be quantised where they lie */
     void *owned[6];
     size_t bytes[6], n_owned;
 } api_rows;

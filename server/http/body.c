@@ -12,7 +12,13 @@
 #include <strings.h>
 #include <sys/mman.h>
 
-enum { FIRST_CHUNKED_BYTES = 65536, MAPPED_BYTES = 1 << 18, DROP_FACTOR = 4, DROP_SPARE_BYTES = 1 << 20 };
+enum {
+    FIRST_CHUNKED_BYTES = 65536,
+    MAPPED_BYTES = 1 << 18,
+    HUGE_BYTES = 8 << 20,
+    DROP_FACTOR = 4,
+    DROP_SPARE_BYTES = 1 << 20
+};
 
 /* ---- who may send what ---- */
 
@@ -93,6 +99,8 @@ static char *map(size_t bytes)
     if (p == MAP_FAILED)
         return NULL;
     madvise(p, bytes, MADV_DONTDUMP);
+    if (bytes >= HUGE_BYTES) /* the loop takes 8,000 page faults fewer for 32 MiB */
+        madvise(p, bytes, MADV_HUGEPAGE);
     return p;
 }
 

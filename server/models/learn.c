@@ -91,15 +91,35 @@ const tag *tag_at(const void *owner, uint32_t i)
     return (const tag *)owner + i;
 }
 
+enum { TAGS_PER_PIECE = 64 };
+
+struct tagging {
+    const zo_live *l;
+    const zo_learn *in;
+    plan *p;
+};
+
+static void tags_piece(void *ctx, size_t piece, unsigned member)
+{
+    const struct tagging *t = ctx;
+    const zo_learn *in = t->in;
+    const zo_model_config *c = &t->l->spec.model;
+    const size_t first = piece * TAGS_PER_PIECE;
+
+    (void)member;
+    for (size_t i = first; i < in->n && i < first + TAGS_PER_PIECE; i++)
+        t->p->rows[i] =
+            crypt_row_tag(t->l->tag_secret, &t->p->group, in->labels ? in->labels[i] : NULL, in->x + i * c->inputs,
+                          c->inputs, in->y ? in->y + i * c->outputs : NULL, c->outputs);
+}
+
 static zo_status make_rows(zo_live *l, const zo_learn *in, plan *p, zo_error *err)
 {
-    const zo_model_config *c = &l->spec.model;
+    struct tagging t = {l, in, p};
 
     if (!(p->rows = zo_malloc((in->n + 1) * sizeof *p->rows)))
         return zo_fail_nomem(err);
-    for (size_t i = 0; i < in->n; i++)
-        p->rows[i] = crypt_row_tag(l->tag_secret, &p->group, in->labels ? in->labels[i] : NULL, in->x + i * c->inputs,
-                                   c->inputs, in->y ? in->y + i * c->outputs : NULL, c->outputs);
+    zo_team_run(zo_model_team(l->model), tags_piece, &t, (in->n + TAGS_PER_PIECE - 1) / TAGS_PER_PIECE);
     return ZO_OK;
 }
 
@@ -125,84 +145,57 @@ static zo_status make_plan(zo_live *l, const zo_learn *in, plan *p, zo_error *er
     return rc;
 }
 
-/* ---- apply: class by class, each contiguous ---- */
+/* ---- apply: class by class ---- */
 
-typedef struct gather {
-    int32_t *x;
-    tag *row, *id;
-} gather;
-
-static void gather_fini(const zo_live *l, gather *g, size_t n)
+/* Rows in order of their classes: those of class c are order[end[c - 1]] to order[end[c]]. */
+static void sort_by_class(const plan *p, size_t n_classes, uint32_t *order, uint32_t *end)
 {
-    if (g->x)
-        explicit_bzero(g->x, n * l->spec.model.inputs * sizeof *g->x);
-    zo_free(g->x);
-    zo_free(g->row);
-    zo_free(g->id);
+    uint32_t sum = 0;
+
+    memset(end, 0, n_classes * sizeof *end);
+    for (size_t i = 0; i < p->n; i++)
+        end[p->classes[i]]++;
+    for (size_t c = 0; c < n_classes; c++) { /* where it begins, to become where it ends */
+        const uint32_t n = end[c];
+
+        end[c] = sum;
+        sum += n;
+    }
+    for (uint32_t i = 0; i < p->n; i++)
+        order[end[p->classes[i]]++] = i;
 }
 
-static zo_status add_class(zo_live *l, zo_act *a, uint32_t group, const zo_learn *in, const plan *p, uint32_t cls,
-                           size_t n, zo_error *err)
+static zo_status add_classes(zo_live *l, zo_act *a, uint32_t group, const plan *p, row_set *set, zo_error *err)
 {
-    const size_t inputs = l->spec.model.inputs;
-    gather g = {.x = zo_malloc(n * inputs * sizeof *g.x), .row = zo_malloc(n * sizeof *g.row)};
-    row_set set = {.n = n, .cls = cls};
-    size_t at = 0;
-    zo_status rc;
+    const size_t n_classes = zo_model_class_count(l->model);
+    uint32_t *order = zo_malloc((p->n + n_classes + 1) * sizeof *order), *end = order ? order + p->n : NULL;
+    uint32_t first = 0;
+    zo_status rc = ZO_OK;
 
-    if (p->ids)
-        g.id = zo_malloc(n * sizeof *g.id);
-    if (!g.x || !g.row || (p->ids && !g.id)) {
-        gather_fini(l, &g, g.x ? n : 0);
+    if (!order)
         return zo_fail_nomem(err);
-    }
-    for (size_t i = 0; i < p->n; i++) {
-        if (p->classes[i] != cls)
+    sort_by_class(p, n_classes, order, end);
+    for (uint32_t c = 0; c < n_classes && rc == ZO_OK; first = end[c++]) {
+        if (end[c] == first)
             continue;
-        memcpy(g.x + at * inputs, in->x + i * inputs, inputs * sizeof *g.x);
-        g.row[at] = p->rows[i];
-        if (g.id)
-            g.id[at] = p->ids[i];
-        at++;
+        set->n = end[c] - first;
+        set->pick = order + first;
+        set->cls = c;
+        rc = rows_add(l, a, group, &p->task, set, err);
     }
-    set.x = g.x;
-    set.row = g.row;
-    set.id = g.id;
-    rc = rows_add(l, a, group, &p->task, &set, err);
-    gather_fini(l, &g, n);
+    zo_free(order);
     return rc;
 }
 
 static zo_status add_all(zo_live *l, zo_act *a, const zo_learn *in, const plan *p, zo_error *err)
 {
-    const size_t n_classes = zo_model_class_count(l->model);
-    const row_set whole = {.n = in->n,
-                           .x = in->x,
-                           .y = in->y,
-                           .row = p->rows,
-                           .id = p->ids,
-                           .cls = p->classes && in->n ? p->classes[0] : 0};
-    size_t *counts;
+    row_set set = {.n = in->n, .x = in->x, .y = in->y, .row = p->rows, .id = p->ids};
     uint32_t group;
-    zo_status rc;
+    const zo_status rc = cells_group(l, a, &p->group, &group, err);
 
-    if ((rc = cells_group(l, a, &p->group, &group, err)) != ZO_OK)
+    if (rc != ZO_OK)
         return rc;
-    if (!p->classes)
-        return rows_add(l, a, group, &p->task, &whole, err);
-    if (!(counts = zo_calloc(n_classes + 1, sizeof *counts)))
-        return zo_fail_nomem(err);
-    for (size_t i = 0; i < in->n; i++)
-        counts[p->classes[i]]++;
-    if (in->n && counts[p->classes[0]] == in->n) { /* already contiguous */
-        rc = rows_add(l, a, group, &p->task, &whole, err);
-    } else {
-        for (uint32_t c = 0; c < n_classes && rc == ZO_OK; c++)
-            if (counts[c])
-                rc = add_class(l, a, group, in, p, c, counts[c], err);
-    }
-    zo_free(counts);
-    return rc;
+    return p->classes ? add_classes(l, a, group, p, &set, err) : rows_add(l, a, group, &p->task, &set, err);
 }
 
 zo_status zo_live_learn(zo_live *l, zo_act *a, const zo_learn *in, uint64_t *sequence_out, zo_error *err)

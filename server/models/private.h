@@ -92,18 +92,18 @@ struct zo_live {
     tagmap by_grave;
 
     uint64_t transaction;
-    uint32_t state_part; /* slot of PART_STATE; UINT32_MAX: none */
-    uint64_t loose;      /* rows in parts of rows, which loading adds again unless the cache has them */
-    uint64_t uncached;   /* those that it has not */
+    uint32_t state_part;     /* slot of PART_STATE; UINT32_MAX: none */
+    uint64_t loose;          /* rows in parts of rows, which loading adds again unless the cache has them */
+    uint64_t uncached;       /* those that it has not */
     uint64_t uncached_since; /* sequence at which the cache was dropped */
-    bool cache_stale;    /* what it was made of has been written anew or has left */
+    bool cache_stale;        /* what it was made of has been written anew or has left */
 
-    uint64_t sequence, request; /* last ones */
+    uint64_t sequence, request;                               /* last ones */
     uint8_t hash[CRYPT_HASH_BYTES], before[CRYPT_HASH_BYTES]; /* of the last entry; of the one before the last seal */
     uint64_t shown; /* sequence of the entry that still shows its digest; 0: none */
     change *open;
     size_t n_open, cap_open;
-    size_t n_sealed;     /* entries of the last seal */
+    size_t n_sealed;  /* entries of the last seal */
     bool state_dirty; /* retention none: the sums on disk are older than memory */
     bool digest_known;
     uint8_t digest[CRYPT_HASH_BYTES];
@@ -202,8 +202,9 @@ zo_status graves_enter(zo_live *l, tag_kind kind, const tag *name, uint64_t requ
 /* ---- rows.c: rows into cells and out of them, without history ---- */
 typedef struct row_set { /* rows of one class on their way into a cell */
     size_t n;
-    const int32_t *x, *y; /* contiguous */
-    const tag *row, *id;  /* [n]; id may be NULL */
+    const uint32_t *pick; /* [n]: which of the arrays' rows; NULL: the first n */
+    const int32_t *x, *y; /* y NULL for classes */
+    const tag *row, *id;  /* id may be NULL */
     uint32_t cls;
 } row_set;
 zo_status rows_add(zo_live *l, zo_act *a, uint32_t group, const tag *task, const row_set *r, zo_error *err);

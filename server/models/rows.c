@@ -191,6 +191,11 @@ static zo_status fold(zo_live *l, zo_act *a, uint32_t c, zo_sums *sums, chain *t
 
 /* ---- in ---- */
 
+static size_t picked(const row_set *r, size_t i)
+{
+    return r->pick ? r->pick[i] : i;
+}
+
 static zo_status add_entries(zo_live *l, const row_set *r, chain *c, bool with_numbers, zo_error *err)
 {
     const zo_model_config *cfg = &l->spec.model;
@@ -202,12 +207,13 @@ static zo_status add_entries(zo_live *l, const row_set *r, chain *c, bool with_n
     if (outputs && with_numbers && !(both = zo_malloc(n * sizeof *both)))
         return zo_fail_nomem(err);
     for (size_t i = 0; i < r->n && rc == ZO_OK; i++) {
-        const uint32_t e = ledger_put(&l->ledger, &r->row[i], r->id ? &r->id[i] : &none, IN_MOTION);
-        const void *x = r->x + i * cfg->inputs;
+        const size_t k = picked(r, i);
+        const uint32_t e = ledger_put(&l->ledger, &r->row[k], r->id ? &r->id[k] : &none, IN_MOTION);
+        const void *x = r->x + k * cfg->inputs;
 
         if (both) {
             memcpy(both, x, cfg->inputs * sizeof *both);
-            memcpy(both + cfg->inputs, r->y + i * outputs, outputs * sizeof *both);
+            memcpy(both + cfg->inputs, r->y + k * outputs, outputs * sizeof *both);
             x = both;
         }
         rc = chain_add(c, e, with_numbers ? x : NULL, err);
@@ -218,7 +224,7 @@ static zo_status add_entries(zo_live *l, const row_set *r, chain *c, bool with_n
 
 zo_status rows_add(zo_live *l, zo_act *a, uint32_t g, const tag *task, const row_set *r, zo_error *err)
 {
-    const zo_rows rows = {.x = r->x, .y = r->y, .n = r->n, .cls = r->cls};
+    const zo_rows rows = {.x = r->x, .y = r->y, .n = r->n, .cls = r->cls, .pick = r->pick};
     const size_t d = zo_model_features(l->model);
     zo_sums *sums = NULL;
     uint32_t c = 0;
