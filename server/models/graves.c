@@ -31,7 +31,8 @@ zo_status graves_enter(zo_live *l, tag_kind kind, const tag *name, uint64_t requ
     zo_status rc;
 
     if (i != UINT32_MAX) {
-        l->graves[i].request = request;
+        if (request > l->graves[i].request)
+            l->graves[i].request = request;
         return ZO_OK;
     }
     if ((rc = tagmap_reserve(&l->by_grave, 1, err)) != ZO_OK)

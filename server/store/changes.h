@@ -7,8 +7,8 @@
 typedef struct zo_changes {
     zo_op *first, **tail;
     size_t n;
-    zo_arena *arena;     /* made at the first use */
-    void **blobs;        /* zo_malloc'd bodies, freed with the changes */
+    zo_arena *arena; /* made at the first use */
+    void **blobs;    /* zo_malloc'd bodies, freed with the changes */
     size_t n_blobs, cap_blobs;
 } zo_changes;
 

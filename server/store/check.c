@@ -51,6 +51,9 @@ static const struct {
     {"SELECT coalesce((SELECT id FROM models m WHERE m.model = p.model), model), part FROM parts p"
      " WHERE sum <> zo_sum(part, model, kind, key, body)",
      "model %s: part %s is damaged"},
+    {"SELECT coalesce((SELECT id FROM models m WHERE m.model = t.model), model) FROM tombstones_due t"
+     " WHERE sum <> zo_sum(model, kind, tag, request)",
+     "model %s: a tombstone is damaged"},
     {"SELECT " OWNER
      ", seq FROM history WHERE sum <> zo_sum(of_study, owner, seq, request, at_ms, body, hash, digest, salt, "
      "erased_ms)",

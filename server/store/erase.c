@@ -43,6 +43,8 @@ static zo_status mark(zo_store *st, zo_error *err)
         (s = zo_conn_query(&st->conn, ZO_SQL_HISTORY_ERASED, &q, err)) != ZO_OK)
         return s;
     s = zo_conn_finish(&st->conn, q, sqlite3_bind_int64(q, 1, zo_clock_wall_ms()), "mark as erased", err);
+    if (s == ZO_OK)
+        s = zo_tombstones_drop(st, 0, err); /* FILE-keys has them */
     return s == ZO_OK ? zo_conn_run(&st->conn, ZO_SQL_COMMIT, err) : s;
 }
 

@@ -44,6 +44,12 @@ enum { ZO_SECRET_BYTES = 32, ZO_PATH_BYTES = 4096 };
     X(SNAPSHOTS_DROP, "DELETE FROM snapshots WHERE study = ?1")                                                        \
     ZO_SQL_ROWS(X, STUDY, "studies", "study")                                                                          \
     ZO_SQL_ROWS(X, MODEL, "models", "model")                                                                           \
+    X(TOMBSTONE_PUT, "INSERT INTO tombstones_due (model, kind, tag, request, sum)"                                     \
+                     " VALUES (?1, ?2, ?3, ?4, zo_sum(?1, ?2, ?3, ?4)) ON CONFLICT (model, kind, tag)"                 \
+                     " DO UPDATE SET request = excluded.request, sum = excluded.sum")                                  \
+    X(TOMBSTONES_DUE, "SELECT model, kind, tag, request, sum = zo_sum(model, kind, tag, request)"                      \
+                      " FROM tombstones_due WHERE model = ?1 OR ?1 = 0")                                               \
+    X(TOMBSTONES_DROP, "DELETE FROM tombstones_due WHERE model = ?1 OR ?1 = 0")                                        \
     X(PART_PUT, "INSERT INTO parts (part, model, kind, key, body, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")               \
     X(PART_DROP, "DELETE FROM parts WHERE part = ?1 AND model = ?2")                                                   \
     X(PARTS_DROP, "DELETE FROM parts WHERE model = ?1")                                                                \
@@ -183,7 +189,7 @@ struct zo_store {
     pthread_mutex_t tag_mu; /* guards the next two */
     bool has_tag_key;
     uint8_t tag_key[ZO_KEY_BYTES];
-    bool keys_left; /* keys that a forget or a deletion should have destroyed and could not yet */
+    bool keys_left; /* FILE-keys is behind: keys to destroy, tombstones to copy that could not be yet */
     bool erase_due, erase_busy;
     int64_t erase_ms;            /* monotonic: not before this */
     int64_t purge_ms, expire_ms; /* monotonic: purge, expire old replies not before this */
@@ -257,8 +263,16 @@ zo_status zo_row_delete(zo_store *st, zo_table table, int64_t key, zo_error *err
 zo_status zo_part_put(zo_store *st, const zo_op *op, zo_error *err);
 zo_status zo_part_drop(zo_store *st, const zo_op *op, zo_error *err);
 zo_status zo_history_put(zo_store *st, const zo_op *op, zo_error *err);
-/* keys.c: before a batch what must be durable first, after it what must vanish, and at the end of an erasure its log.
- */
+/* tombstones.c: into the database, from there into FILE-keys, and out of it (model 0: of all). *keys_rc is SQLite's
+ * result for FILE-keys: where that is not SQLITE_OK err says nothing. */
+zo_status zo_tombstone_put(zo_store *st, const zo_op *op, zo_error *err);
+int zo_tombstone_bury(sqlite3 *keys, const zo_tombstone *t);
+zo_status zo_tombstones_copy(zo_store *st, int *keys_rc, zo_error *err);
+zo_status zo_tombstones_drop(zo_store *st, int64_t model, zo_error *err);
+zo_status zo_tombstones_due(zo_reader *r, int64_t model, zo_status (*each)(void *ctx, const zo_tombstone *t), void *ctx,
+                            zo_error *err);
+/* keys.c: keys that a batch needs before it, keys and tombstones as it left them after it, and at the end of an erasure
+ * what could not be done then, and its log. */
 void zo_keys_file_name(const char *path, char *out, size_t size);
 zo_status zo_keys_before(zo_store *st, const zo_write *list, zo_error *err);
 void zo_keys_after(zo_store *st, const zo_write *list);

@@ -2,10 +2,10 @@
  * backup of the database carries neither: a key destroyed here seals its data in every backup for good, and a tombstone
  * finds forgotten data that an older backup brought back.
  *
- * Two files can't change in one transaction. So keys and tombstones are durable before the write that needs them (one
- * too many does no harm), and keys are destroyed only after the write that no longer does (kept a moment too long does
- * none either; the erasure of the forget is not called done before). It is a write-ahead log database like the other,
- * with deleted bytes overwritten. */
+ * Two files can't change in one transaction. So keys are durable before the write that needs them (one too many does no
+ * harm), and destroyed only after the write that no longer does (kept a moment too long does none either; the erasure
+ * of the forget is not called done before). Tombstones stand in the database first and are copied (tombstones.c). It is
+ * a write-ahead log database like the other, with deleted bytes overwritten. */
 #include "internal.h"
 
 #include <errno.h>
@@ -100,7 +100,7 @@ void zo_keys_close(zo_store *st)
     st->keys = NULL;
 }
 
-static int run(sqlite3 *db, const char *sql, int64_t a, int64_t b, const void *blob, size_t bytes, int64_t d)
+static int run(sqlite3 *db, const char *sql, int64_t a, int64_t b, const void *blob, size_t bytes)
 {
     sqlite3_stmt *q = NULL;
     int rc = sqlite3_prepare_v2(db, sql, -1, &q, NULL);
@@ -111,7 +111,6 @@ static int run(sqlite3 *db, const char *sql, int64_t a, int64_t b, const void *b
         rc = sqlite3_bind_int64(q, 1, a);
         rc = rc || n < 2 ? rc : sqlite3_bind_int64(q, 2, b);
         rc = rc || n < 3 ? rc : sqlite3_bind_blob(q, 3, blob, (int)bytes, SQLITE_STATIC);
-        rc = rc || n < 4 ? rc : sqlite3_bind_int64(q, 4, d);
         rc = rc ? rc : sqlite3_step(q);
         rc = rc == SQLITE_DONE ? SQLITE_OK : rc;
     }
@@ -121,37 +120,32 @@ static int run(sqlite3 *db, const char *sql, int64_t a, int64_t b, const void *b
 
 static int before(sqlite3 *db, const zo_op *op)
 {
-    const zo_tombstone *t = &op->u.tombstone;
-
-    if (op->kind == ZO_OP_KEY_PUT)
-        return run(db, "INSERT OR IGNORE INTO keys (key, model, secret) VALUES (?1, ?2, ?3)", op->u.key.key, op->study,
-                   op->u.key.secret, ZO_KEY_BYTES, 0);
-    return run(db,
-               "INSERT INTO tombstones (model, kind, tag, request) VALUES (?1, ?2, ?3, ?4)"
-               " ON CONFLICT (model, kind, tag) DO UPDATE SET request = excluded.request",
-               t->model, t->kind, t->tag, ZO_TAG_BYTES, (int64_t)t->request);
+    return run(db, "INSERT OR IGNORE INTO keys (key, model, secret) VALUES (?1, ?2, ?3)", op->u.key.key, op->study,
+               op->u.key.secret, ZO_KEY_BYTES);
 }
 
 static int after(sqlite3 *db, const zo_op *op)
 {
     int rc;
 
+    if (op->kind == ZO_OP_TOMBSTONE)
+        return zo_tombstone_bury(db, &op->u.tombstone);
     if (op->u.key.key)
-        return run(db, "DELETE FROM keys WHERE key = ?1 AND model = ?2", op->u.key.key, op->study, NULL, 0, 0);
-    rc = run(db, "DELETE FROM keys WHERE model = ?1", op->study, 0, NULL, 0, 0);
-    return rc ? rc : run(db, "DELETE FROM tombstones WHERE model = ?1", op->study, 0, NULL, 0, 0);
+        return run(db, "DELETE FROM keys WHERE key = ?1 AND model = ?2", op->u.key.key, op->study, NULL, 0);
+    rc = run(db, "DELETE FROM keys WHERE model = ?1", op->study, 0, NULL, 0);
+    return rc ? rc : run(db, "DELETE FROM tombstones WHERE model = ?1", op->study, 0, NULL, 0);
 }
 
 static bool is_before(const zo_write *w, const zo_op *op)
 {
     (void)w;
-    return op->kind == ZO_OP_KEY_PUT || op->kind == ZO_OP_TOMBSTONE;
+    return op->kind == ZO_OP_KEY_PUT;
 }
 
 /* Not those of a write that was refused while the rest of its batch landed: its data is still there. */
 static bool is_after(const zo_write *w, const zo_op *op)
 {
-    return w->status == ZO_OK && op->kind == ZO_OP_KEY_DROP;
+    return w->status == ZO_OK && (op->kind == ZO_OP_KEY_DROP || op->kind == ZO_OP_TOMBSTONE);
 }
 
 /* All such ops of the list in one transaction. */
@@ -189,8 +183,8 @@ zo_status zo_keys_before(zo_store *st, const zo_write *list, zo_error *err) /* [
     return apply(st, list, is_before, before, err);
 }
 
-/* Keys whose destruction failed are found again by the erasure: none of a live group may be missing, any other may go.
- */
+/* What failed is found again by the erasure: no key of a live group may be missing, any other may go, and the database
+ * still has the tombstones. */
 void zo_keys_after(zo_store *st, const zo_write *list) /* [store] */
 {
     zo_error err = {0};
@@ -202,72 +196,122 @@ void zo_keys_after(zo_store *st, const zo_write *list) /* [store] */
     zo_log(ZO_WARN, "keys", "error=\"%s\" retry=at-erasure", err.message);
 }
 
-static zo_status is_live(zo_store *st, int64_t model, int64_t *out, zo_error *err)
+/* ---- what is left over ---- */
+
+static zo_status is_live(zo_store *st, int64_t model, bool *out, zo_error *err)
 {
     char text[100];
+    int64_t n = 0;
+    zo_status s;
 
     snprintf(text, sizeof text, "SELECT count(*) FROM models WHERE model = %lld AND deleted = 0", (long long)model);
-    return zo_conn_int(&st->conn, text, out, err);
+    s = zo_conn_int(&st->conn, text, &n, err);
+    *out = n > 0;
+    return s;
 }
 
-/* A model's own key is needed while the model lives, a group's while a part names it, too. */
-static zo_status is_needed(zo_store *st, int64_t model, int64_t key, int64_t *out, zo_error *err)
+static int query(sqlite3 *db, const char *sql, int64_t model, sqlite3_stmt **out)
 {
-    char text[100];
-    const zo_status s = is_live(st, model, out, err);
+    const int rc = sqlite3_prepare_v2(db, sql, -1, out, NULL);
 
-    if (s != ZO_OK || !*out || (key & ZO_KEY_OF_MODEL))
-        return s;
-    snprintf(text, sizeof text, "SELECT EXISTS (SELECT 1 FROM parts WHERE model = %lld AND key = %lld)",
-             (long long)model, (long long)key);
-    return zo_conn_int(&st->conn, text, out, err);
+    return rc || sqlite3_bind_parameter_count(*out) == 0 ? rc : sqlite3_bind_int64(*out, 1, model);
 }
 
-static zo_status sweep_keys(zo_store *st, zo_error *err)
+/* Steps on to the next key; *out is beyond every key at the end. */
+static int next_key(sqlite3_stmt *q, int64_t *out)
 {
-    sqlite3_stmt *q = NULL;
+    const int rc = sqlite3_step(q);
+
+    *out = rc == SQLITE_ROW ? sqlite3_column_int64(q, 0) : INT64_MAX;
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+/* A group's key is needed while a part names it, the model's own always: two sorted lists, side by side. */
+static zo_status sweep_keys_of(zo_store *st, int64_t model, zo_error *err)
+{
+    sqlite3_stmt *have = NULL, *used = NULL;
+    int64_t key = 0, part_key = 0;
     zo_status s = ZO_OK;
-    int rc = sqlite3_prepare_v2(st->keys, "SELECT key, model FROM keys", -1, &q, NULL);
+    int rc = query(st->conn.db, "SELECT DISTINCT key FROM parts WHERE model = ?1 ORDER BY key", model, &used);
 
-    while (rc == SQLITE_OK && s == ZO_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
-        const int64_t key = sqlite3_column_int64(q, 0);
-        int64_t needed = 0;
-
-        s = is_needed(st, sqlite3_column_int64(q, 1), key, &needed, err);
-        rc = s != ZO_OK || needed ? SQLITE_OK : run(st->keys, "DELETE FROM keys WHERE key = ?1", key, 0, NULL, 0, 0);
+    rc = rc ? rc : next_key(used, &part_key);
+    if (rc != SQLITE_OK)
+        s = zo_conn_fail(&st->conn, rc, "list a model's keys", err);
+    rc = query(st->keys, "SELECT key FROM keys WHERE model = ?1 ORDER BY key", model, &have);
+    rc = rc ? rc : next_key(have, &key);
+    while (s == ZO_OK && rc == SQLITE_OK && key < INT64_MAX) {
+        if (part_key < key) {
+            if ((rc = next_key(used, &part_key)) != SQLITE_OK)
+                s = zo_conn_fail(&st->conn, rc, "list a model's keys", err);
+            continue;
+        }
+        if (part_key != key && !(key & ZO_KEY_OF_MODEL))
+            rc = run(st->keys, "DELETE FROM keys WHERE key = ?1", key, 0, NULL, 0);
+        rc = rc ? rc : next_key(have, &key);
     }
-    sqlite3_finalize(q);
-    return s != ZO_OK || rc == SQLITE_DONE ? s : fail(st->keys, rc, "sweep FILE-keys", err);
+    if (s == ZO_OK && rc != SQLITE_OK)
+        s = fail(st->keys, rc, "sweep FILE-keys", err);
+    sqlite3_finalize(have);
+    sqlite3_finalize(used);
+    return s;
 }
 
-static zo_status sweep_tombstones(zo_store *st, zo_error *err)
+static zo_status sweep_model(zo_store *st, int64_t model, zo_error *err)
 {
-    sqlite3_stmt *q = NULL;
-    zo_status s = ZO_OK;
-    int rc = sqlite3_prepare_v2(st->keys, "SELECT DISTINCT model FROM tombstones", -1, &q, NULL);
+    bool live = false;
+    const zo_status s = is_live(st, model, &live, err);
+    int rc;
 
-    while (rc == SQLITE_OK && s == ZO_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
-        const int64_t model = sqlite3_column_int64(q, 0);
-        int64_t live = 0;
-
-        s = is_live(st, model, &live, err);
-        rc = s != ZO_OK || live ? SQLITE_OK
-                                : run(st->keys, "DELETE FROM tombstones WHERE model = ?1", model, 0, NULL, 0, 0);
-    }
-    sqlite3_finalize(q);
-    return s != ZO_OK || rc == SQLITE_DONE ? s : fail(st->keys, rc, "sweep FILE-keys", err);
+    if (s != ZO_OK || live)
+        return s == ZO_OK ? sweep_keys_of(st, model, err) : s;
+    rc = run(st->keys, "DELETE FROM keys WHERE model = ?1", model, 0, NULL, 0);
+    rc = rc ? rc : run(st->keys, "DELETE FROM tombstones WHERE model = ?1", model, 0, NULL, 0);
+    return rc == SQLITE_OK ? ZO_OK : fail(st->keys, rc, "sweep FILE-keys", err);
 }
 
-/* Destroys what nothing needs: one sync for all of it. */
-static zo_status sweep(zo_store *st, zo_error *err)
+static zo_status sweep_models(zo_store *st, zo_error *err)
+{
+    int64_t model = -1;
+    zo_status s = ZO_OK;
+
+    while (s == ZO_OK) { /* one by one, as their rows go meanwhile */
+        sqlite3_stmt *q = NULL;
+        int rc = query(st->keys,
+                       "SELECT min(model) FROM (SELECT min(model) AS model FROM keys WHERE model > ?1"
+                       " UNION ALL SELECT min(model) FROM tombstones WHERE model > ?1)",
+                       model, &q);
+
+        rc = rc ? rc : sqlite3_step(q);
+        const bool more = rc == SQLITE_ROW && sqlite3_column_type(q, 0) == SQLITE_INTEGER;
+        model = more ? sqlite3_column_int64(q, 0) : 0;
+        sqlite3_finalize(q);
+        if (rc != SQLITE_ROW)
+            return fail(st->keys, rc, "sweep FILE-keys", err);
+        if (!more)
+            return ZO_OK;
+        s = sweep_model(st, model, err);
+    }
+    return s;
+}
+
+static zo_status copy_tombstones(zo_store *st, zo_error *err)
+{
+    int rc = SQLITE_OK;
+    const zo_status s = zo_tombstones_copy(st, &rc, err);
+
+    return rc == SQLITE_OK ? s : fail(st->keys, rc, "write FILE-keys", err);
+}
+
+/* Copies what is due, destroys what nothing needs: one sync for all of it. */
+static zo_status catch_up(zo_store *st, zo_error *err)
 {
     int rc = sqlite3_exec(st->keys, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    zo_status s = rc == SQLITE_OK ? sweep_keys(st, err) : fail(st->keys, rc, "sweep FILE-keys", err);
+    zo_status s = rc == SQLITE_OK ? copy_tombstones(st, err) : fail(st->keys, rc, "write FILE-keys", err);
 
     if (s == ZO_OK)
-        s = sweep_tombstones(st, err);
+        s = sweep_models(st, err);
     if (s == ZO_OK && (rc = sqlite3_exec(st->keys, "COMMIT", NULL, NULL, NULL)) != SQLITE_OK)
-        s = fail(st->keys, rc, "sweep FILE-keys", err);
+        s = fail(st->keys, rc, "write FILE-keys", err);
     if (!sqlite3_get_autocommit(st->keys))
         sqlite3_exec(st->keys, "ROLLBACK", NULL, NULL, NULL);
     return s;
@@ -284,7 +328,7 @@ zo_status zo_keys_erase(zo_store *st, zo_error *err) /* [store] */
         return ZO_OK;
     if ((s = open_keys(st, err)) != ZO_OK)
         return s;
-    if (st->keys_left && (s = sweep(st, err)) != ZO_OK)
+    if (st->keys_left && (s = catch_up(st, err)) != ZO_OK)
         return s;
     rc = sqlite3_wal_checkpoint_v2(st->keys, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     if (rc != SQLITE_OK)
@@ -336,7 +380,7 @@ static int make_tag_key(sqlite3 *db)
     int rc;
 
     randombytes_buf(fresh, sizeof fresh);
-    rc = run(db, "INSERT OR IGNORE INTO tag_key (one, secret) SELECT ?1, ?3 WHERE ?2", 1, 1, fresh, sizeof fresh, 0);
+    rc = run(db, "INSERT OR IGNORE INTO tag_key (one, secret) SELECT ?1, ?3 WHERE ?2", 1, 1, fresh, sizeof fresh);
     explicit_bzero(fresh, sizeof fresh);
     return rc;
 }
@@ -392,47 +436,64 @@ zo_status zo_store_tag_key(zo_store *st, uint8_t out[ZO_KEY_BYTES], zo_error *er
 
 /* ---- reading ---- */
 
-zo_status zo_reader_keys(zo_reader *r, int64_t model,
-                         zo_status (*key)(void *ctx, int64_t key, const uint8_t secret[ZO_KEY_BYTES]),
-                         zo_status (*tombstone)(void *ctx, const zo_tombstone *t), void *ctx, zo_error *err)
+static zo_status read_keys(sqlite3 *db, int64_t model,
+                           zo_status (*key)(void *ctx, int64_t key, const uint8_t secret[ZO_KEY_BYTES]), void *ctx,
+                           int *rc_out)
 {
-    sqlite3 *db = NULL;
     sqlite3_stmt *q = NULL;
     zo_status s = ZO_OK;
-    int rc = open_to_read(r->st, &db);
+    int rc = query(db, "SELECT key, secret FROM keys WHERE model = ?1", model, &q);
 
-    if (rc == SQLITE_OK && !db)
-        return ZO_OK;
-    rc = rc ? rc : sqlite3_prepare_v2(db, "SELECT key, secret FROM keys WHERE model = ?1", -1, &q, NULL);
-    rc = rc ? rc : sqlite3_bind_int64(q, 1, model);
     while (rc == SQLITE_OK && s == ZO_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
         if (sqlite3_column_bytes(q, 1) == ZO_KEY_BYTES)
             s = key(ctx, sqlite3_column_int64(q, 0), sqlite3_column_blob(q, 1));
         rc = SQLITE_OK;
     }
     sqlite3_finalize(q);
-    q = NULL;
-    if (rc == SQLITE_DONE && s == ZO_OK) {
-        rc = sqlite3_prepare_v2(db, "SELECT kind, tag, request FROM tombstones WHERE model = ?1 ORDER BY request", -1,
-                                &q, NULL);
-        rc = rc ? rc : sqlite3_bind_int64(q, 1, model);
-        while (rc == SQLITE_OK && s == ZO_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
-            zo_tombstone t = {.model = model,
-                              .kind = (uint32_t)sqlite3_column_int(q, 0),
-                              .request = (uint64_t)sqlite3_column_int64(q, 2)};
+    *rc_out = rc == SQLITE_DONE ? SQLITE_OK : rc;
+    return s;
+}
 
-            if (sqlite3_column_bytes(q, 1) == ZO_TAG_BYTES) {
-                memcpy(t.tag, sqlite3_column_blob(q, 1), ZO_TAG_BYTES);
-                s = tombstone(ctx, &t);
-            }
-            rc = SQLITE_OK;
+static zo_status read_tombstones(sqlite3 *db, int64_t model, zo_status (*tombstone)(void *ctx, const zo_tombstone *t),
+                                 void *ctx, int *rc_out)
+{
+    sqlite3_stmt *q = NULL;
+    zo_status s = ZO_OK;
+    int rc = query(db, "SELECT kind, tag, request FROM tombstones WHERE model = ?1 ORDER BY request", model, &q);
+
+    while (rc == SQLITE_OK && s == ZO_OK && (rc = sqlite3_step(q)) == SQLITE_ROW) {
+        zo_tombstone t = {.model = model,
+                          .kind = (uint32_t)sqlite3_column_int(q, 0),
+                          .request = (uint64_t)sqlite3_column_int64(q, 2)};
+
+        if (sqlite3_column_bytes(q, 1) == ZO_TAG_BYTES) {
+            memcpy(t.tag, sqlite3_column_blob(q, 1), ZO_TAG_BYTES);
+            s = tombstone(ctx, &t);
         }
-        sqlite3_finalize(q);
+        rc = SQLITE_OK;
     }
-    if (s == ZO_OK && rc != SQLITE_DONE) {
-        const bool no_table = rc == SQLITE_ERROR; /* the file was made, its tables not yet */
-        s = no_table ? ZO_OK : fail(db, rc, "read FILE-keys", err);
-    }
+    sqlite3_finalize(q);
+    *rc_out = rc == SQLITE_DONE ? SQLITE_OK : rc;
+    return s;
+}
+
+zo_status zo_reader_keys(zo_reader *r, int64_t model,
+                         zo_status (*key)(void *ctx, int64_t key, const uint8_t secret[ZO_KEY_BYTES]),
+                         zo_status (*tombstone)(void *ctx, const zo_tombstone *t), void *ctx, zo_error *err)
+{
+    sqlite3 *db = NULL;
+    /* Those in the database first: what leaves it meanwhile is in FILE-keys by then. */
+    zo_status s = zo_tombstones_due(r, model, tombstone, ctx, err);
+    int rc = s == ZO_OK ? open_to_read(r->st, &db) : SQLITE_OK;
+
+    if (s != ZO_OK || (rc == SQLITE_OK && !db))
+        return s;
+    if (rc == SQLITE_OK)
+        s = read_keys(db, model, key, ctx, &rc);
+    if (rc == SQLITE_OK && s == ZO_OK)
+        s = read_tombstones(db, model, tombstone, ctx, &rc);
+    if (s == ZO_OK && rc != SQLITE_OK && rc != SQLITE_ERROR) /* that: the file was made, its tables not yet */
+        s = fail(db, rc, "read FILE-keys", err);
     sqlite3_close(db);
     return s;
 }

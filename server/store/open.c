@@ -140,11 +140,11 @@ static zo_status load(zo_store *st, const zo_store_opts *o, zo_error *err)
     if ((s = zo_conn_int(&st->conn, "SELECT max(part) FROM parts", &last, err)) != ZO_OK ||
         (s = zo_conn_int(&st->conn,
                          "SELECT (SELECT count(*) FROM history WHERE request IS NOT NULL AND erased_ms IS NULL) +"
-                         " (SELECT count(*) FROM models WHERE deleted = 1)",
+                         " (SELECT count(*) FROM models WHERE deleted = 1) + (SELECT count(*) FROM tombstones_due)",
                          &pending, err)) != ZO_OK)
         return s;
     atomic_store(&st->next_part, last + 1);
-    if (pending > 0) { /* a forget or a deletion whose erasure was cut short, perhaps before its keys were destroyed */
+    if (pending > 0) { /* a forget or a deletion whose erasure was cut short, perhaps before FILE-keys was written */
         st->keys_left = true;
         zo_erase_request(st);
     }

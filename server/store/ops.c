@@ -101,11 +101,21 @@ static zo_status put_events(zo_store *st, const zo_op *op, bool *alone, zo_error
     return s;
 }
 
-static zo_status delete_row(zo_store *st, const zo_op *op, zo_error *err)
+/* Updates and deletes that met no row. */
+static zo_status require_change(zo_store *st, const zo_op *op, bool *alone, zo_error *err)
 {
-    const zo_status s = zo_row_delete(st, op->table, op->study, err);
+    if (sqlite3_changes(st->conn.db) > 0)
+        return ZO_OK;
+    *alone = true;
+    return zo_fail(err, ZO_ENOTFOUND, "", "there is no %s %lld", op->table == ZO_MODELS ? "model" : "study",
+                   (long long)op->study);
+}
 
-    if (s != ZO_OK)
+static zo_status delete_row(zo_store *st, const zo_op *op, bool *alone, zo_error *err)
+{
+    zo_status s = zo_row_delete(st, op->table, op->study, err);
+
+    if (s != ZO_OK || (s = require_change(st, op, alone, err)) != ZO_OK)
         return s;
     if (op->table == ZO_STUDIES) {
         zo_tail *t = tail_slot(st, op->study);
@@ -115,18 +125,9 @@ static zo_status delete_row(zo_store *st, const zo_op *op, zo_error *err)
         st->purge_due = true;
     } else {
         st->purge_models_due = true;
+        return zo_tombstones_drop(st, op->study, err);
     }
     return ZO_OK;
-}
-
-/* Updates and deletes that met no row. */
-static zo_status require_change(zo_store *st, const zo_op *op, bool *alone, zo_error *err)
-{
-    if (sqlite3_changes(st->conn.db) > 0)
-        return ZO_OK;
-    *alone = true;
-    return zo_fail(err, ZO_ENOTFOUND, "", "there is no %s %lld", op->table == ZO_MODELS ? "model" : "study",
-                   (long long)op->study);
 }
 
 zo_status zo_ops_run(zo_store *st, const zo_write *w, bool *alone_out, zo_error *err)
@@ -147,8 +148,7 @@ zo_status zo_ops_run(zo_store *st, const zo_write *w, bool *alone_out, zo_error 
                 s = require_change(st, op, &alone, err);
             break;
         case ZO_OP_STUDY_DELETE:
-            if ((s = delete_row(st, op, err)) == ZO_OK)
-                s = require_change(st, op, &alone, err);
+            s = delete_row(st, op, &alone, err);
             break;
         case ZO_OP_SNAPSHOT:
             s = zo_snapshot_put(st, op, err);
@@ -171,9 +171,11 @@ zo_status zo_ops_run(zo_store *st, const zo_write *w, bool *alone_out, zo_error 
         case ZO_OP_REPLIES_DROP:
             s = zo_replies_drop(st, op->study, err);
             break;
+        case ZO_OP_TOMBSTONE:
+            s = zo_tombstone_put(st, op, err);
+            break;
         case ZO_OP_KEY_PUT: /* these are done before and after the transaction */
         case ZO_OP_KEY_DROP:
-        case ZO_OP_TOMBSTONE:
             break;
         }
     /* A broken constraint or an outsized value is the write's own fault, too. */

@@ -32,7 +32,7 @@ typedef enum zo_op_kind {
     ZO_OP_SCRUB,        /* take trials out of the events of a study, and drop its snapshots */
     ZO_OP_KEY_PUT,      /* into FILE-keys, durable before the rest of the write */
     ZO_OP_KEY_DROP,     /* from FILE-keys, after the rest of the write is durable */
-    ZO_OP_TOMBSTONE,    /* into FILE-keys, like KEY_PUT: what was forgotten must not come back with a backup */
+    ZO_OP_TOMBSTONE,    /* into FILE-keys: what was forgotten must not come back with a backup */
 } zo_op_kind;
 
 typedef enum zo_table { ZO_STUDIES, ZO_MODELS } zo_table;
@@ -239,8 +239,8 @@ zo_status zo_reader_keys(zo_reader *r, int64_t model,
                          zo_status (*tombstone)(void *ctx, const zo_tombstone *t), void *ctx, zo_error *err);
 
 /* ---- offline: `zerothd check` ---- */
-/* Structure: integrity_check (of FILE-keys, too), foreign_key_check, dense seq per study. Calls report once per finding;
- * true when clean. The replay (R2) of every study and the loading of every model are the runtime's part. */
+/* Structure: integrity_check (of FILE-keys, too), foreign_key_check, dense seq per study. Calls report once per
+ * finding; true when clean. The replay (R2) of every study and the loading of every model are the runtime's part. */
 zo_status zo_store_check(const char *path, void (*report)(void *ctx, const char *line), void *ctx, bool *clean_out,
                          zo_error *err);
 

@@ -1,7 +1,7 @@
 /* Faults and power cuts in what models write: parts in the database, their keys and the tombstones in FILE-keys. The
  * two files can't change at once, so at every point where one has changed and the other has not: a part that is there
- * has its key, a forget that was acknowledged is not undone, one that was not is whole or not there (the history, of
- * the same transaction as the parts, is the judge), and what is marked as erased has no key any more.
+ * has its key, a forget that was acknowledged is not undone, one that was not is whole or not there, tombstone included
+ * (the history, of the same transaction as the parts, is the judge), and what is marked as erased has no key any more.
  * ZEROTH_DEEP=1 takes every point, else about 60 a sweep. */
 #include "unit/store/store_fx.h"
 
@@ -278,6 +278,8 @@ static bool judge_group(const found *x, const script *s, int g, char *why, size_
         WRONG("group %d: forgetting it was acknowledged: %d; it is done: %d", g, forget_acked, x->forgotten[g]);
     if (x->forgotten[g] && !x->tombstone[g])
         WRONG("group %d was forgotten and has no tombstone", g);
+    if (!x->forgotten[g] && x->tombstone[g])
+        WRONG("group %d was not forgotten and has a tombstone: the next start would forget it", g);
     return true;
 }
 
@@ -307,8 +309,8 @@ static bool verify(fx *f, const script *s, char *why, size_t size)
     if (x.pending || (removed && x.of_removed))
         WRONG("the erasure does not come to its end");
     for (int g = 0; g < GROUPS; g++)
-        if (x.forgotten[g] && x.key[g])
-            WRONG("group %d is erased, and its key is left", g);
+        if (x.forgotten[g] && (x.key[g] || !x.tombstone[g]))
+            WRONG("group %d is erased, and its %s", g, x.key[g] ? "key is left" : "tombstone is lost");
     return true;
 }
 
