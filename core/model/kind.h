@@ -75,7 +75,7 @@ struct zo_model {
     size_t work; /* doubles a row that its features need */
     /* solved */
     bool solved, want_factor;
-    bool in_use;            /* weights were asked for since they were last solved ahead */
+    unsigned ahead;         /* solves ahead that are left until weights are asked for again */
     double gamma;           /* used */
     size_t n_columns;       /* of V */
     double *V, *offset;     /* linear kinds: [d][n_columns] in quanta; [n_columns] */

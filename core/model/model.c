@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SOLVES_AHEAD = 2 };
+
 /* ---- the configuration ---- */
 
 static bool is_power_of_two(double x)
@@ -378,18 +380,18 @@ static zo_status solve(zo_model *m, zo_error *err)
 
 zo_status zo_model_solve(zo_model *m, zo_error *err)
 {
-    m->in_use = true;
+    m->ahead = SOLVES_AHEAD;
     return solve(m, err);
 }
 
 bool zo_model_wants_solve(const zo_model *m)
 {
-    return m->in_use && !m->solved;
+    return m->ahead > 0 && !m->solved;
 }
 
 zo_status zo_model_solve_ahead(zo_model *m, zo_error *err)
 {
-    m->in_use = false;
+    m->ahead -= m->ahead > 0 && !m->solved;
     return solve(m, err);
 }
 

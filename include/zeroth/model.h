@@ -168,7 +168,8 @@ bool zo_model_is_solved(const zo_model *m);
 /* The sums have changed since the weights were last asked for: a solve in idle time saves whoever asks next the wait.
  */
 bool zo_model_wants_solve(const zo_model *m);
-/* That solve; the next one is wanted when the weights have been asked for again, so what only changes is not solved. */
+/* That solve. Two are wanted for each time that weights are asked for, as learn, forget and predict often come in turn;
+ * what only changes is not solved over and over. */
 zo_status zo_model_solve_ahead(zo_model *m, zo_error *err);
 /* What zo_model_solve found, row-major, in natural units. */
 zo_status zo_model_weights(zo_model *m, zo_bundle *b, zo_error *err);

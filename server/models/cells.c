@@ -39,12 +39,14 @@ bool cells_keeps_rows(const zo_live *l)
 
 tag cells_group_tag(const zo_live *l, const char *name)
 {
-    return name ? crypt_tag(l->tag_secret, TAG_GROUP, name, strlen(name) + 1) : crypt_tag(l->tag_secret, TAG_GROUP, "", 0);
+    return name ? crypt_tag(l->tag_secret, TAG_GROUP, name, strlen(name) + 1)
+                : crypt_tag(l->tag_secret, TAG_GROUP, "", 0);
 }
 
 tag cells_task_tag(const zo_live *l, const char *name)
 {
-    return name ? crypt_tag(l->tag_secret, TAG_TASK, name, strlen(name) + 1) : crypt_tag(l->tag_secret, TAG_TASK, "", 0);
+    return name ? crypt_tag(l->tag_secret, TAG_TASK, name, strlen(name) + 1)
+                : crypt_tag(l->tag_secret, TAG_TASK, "", 0);
 }
 
 uint32_t cells_find_group(const zo_live *l, const tag *name)

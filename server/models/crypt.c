@@ -2,10 +2,11 @@
 #include "models/crypt.h"
 
 #include <sodium.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum { NONCE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, MAC = crypto_aead_xchacha20poly1305_ietf_ABYTES };
-_Static_assert((int)CRYPT_NONCE_BYTES == (int)NONCE && CRYPT_SEAL_BYTES == NONCE + MAC, "a nonce before, a tag behind");
+_Static_assert((int)CRYPT_NONCE_BYTES == (int)NONCE, "a nonce before the text");
 _Static_assert(ZO_KEY_BYTES == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "one size of keys");
 
 static void begin(crypto_generichash_state *h, const uint8_t *key, tag_kind kind)
@@ -47,22 +48,117 @@ tag crypt_row_tag(const uint8_t key[ZO_KEY_BYTES], const tag *group, const char 
     return t;
 }
 
-void crypt_seal(const uint8_t key[ZO_KEY_BYTES], const char *id, const void *plain, size_t n, void *out)
-{
-    uint8_t *nonce = out;
+/* ---- sealing ---- */
 
-    randombytes_buf(nonce, NONCE);
-    crypto_aead_xchacha20poly1305_ietf_encrypt(nonce + NONCE, NULL, plain, n, (const uint8_t *)id, strlen(id), NULL,
-                                               nonce, key);
+static size_t segments_of(size_t n)
+{
+    return n == 0 ? 1 : (n - 1) / CRYPT_SEGMENT_BYTES + 1;
 }
 
-bool crypt_open(const uint8_t key[ZO_KEY_BYTES], const char *id, const void *sealed, size_t n, void *plain)
+size_t crypt_sealed_bytes(size_t n)
 {
-    const uint8_t *nonce = sealed;
+    return NONCE + n + segments_of(n) * MAC;
+}
 
-    return n >= CRYPT_SEAL_BYTES &&
-           crypto_aead_xchacha20poly1305_ietf_decrypt(plain, NULL, NULL, nonce + NONCE, n - NONCE, (const uint8_t *)id,
-                                                      strlen(id), nonce, key) == 0;
+size_t crypt_plain_bytes(size_t sealed_bytes)
+{
+    if (sealed_bytes < NONCE + MAC)
+        return SIZE_MAX;
+    const size_t body = sealed_bytes - NONCE, count = (body - 1) / (CRYPT_SEGMENT_BYTES + MAC) + 1,
+                 n = body - count * MAC;
+
+    return segments_of(n) == count ? n : SIZE_MAX;
+}
+
+struct sealing {
+    const uint8_t *key, *nonce;
+    const char *id;
+    const uint8_t *from; /* the text when it is sealed, what was sealed when it is opened */
+    uint8_t *to, *macs;
+    size_t n, count;
+    _Atomic bool failed;
+};
+
+enum { BOUND_BYTES = 8 + 64 }; /* number and count of the segments, id */
+
+static size_t bind(const struct sealing *s, uint32_t i, uint8_t nonce[NONCE], uint8_t bound[BOUND_BYTES])
+{
+    const uint32_t count = (uint32_t)s->count;
+    const size_t id_bytes = strnlen(s->id, BOUND_BYTES - 8);
+    uint32_t low;
+
+    memcpy(nonce, s->nonce, NONCE);
+    memcpy(&low, nonce + NONCE - sizeof low, sizeof low);
+    low += i;
+    memcpy(nonce + NONCE - sizeof low, &low, sizeof low);
+    memcpy(bound, &i, sizeof i);
+    memcpy(bound + 4, &count, sizeof count);
+    memcpy(bound + 8, s->id, id_bytes);
+    return 8 + id_bytes;
+}
+
+static size_t segment_bytes(const struct sealing *s, size_t i)
+{
+    return i + 1 < s->count ? CRYPT_SEGMENT_BYTES : s->n - i * CRYPT_SEGMENT_BYTES;
+}
+
+static void seal_segment(void *ctx, size_t i, unsigned member)
+{
+    const struct sealing *s = ctx;
+    const size_t at = i * CRYPT_SEGMENT_BYTES;
+    uint8_t nonce[NONCE], bound[BOUND_BYTES];
+    const size_t bound_bytes = bind(s, (uint32_t)i, nonce, bound);
+
+    (void)member;
+    crypto_aead_xchacha20poly1305_ietf_encrypt_detached(s->to + at, s->macs + i * MAC, NULL, s->from + at,
+                                                        segment_bytes(s, i), bound, bound_bytes, NULL, nonce, s->key);
+}
+
+void crypt_seal(const uint8_t key[ZO_KEY_BYTES], const char *id, const zo_team *team, const void *plain, size_t n,
+                void *out)
+{
+    uint8_t *nonce = out;
+    struct sealing s = {.key = key,
+                        .nonce = nonce,
+                        .id = id,
+                        .from = plain,
+                        .to = nonce + NONCE,
+                        .macs = nonce + NONCE + n,
+                        .n = n,
+                        .count = segments_of(n)};
+
+    randombytes_buf(nonce, NONCE);
+    zo_team_run(team, seal_segment, &s, s.count);
+}
+
+static void open_segment(void *ctx, size_t i, unsigned member)
+{
+    struct sealing *s = ctx;
+    const size_t at = i * CRYPT_SEGMENT_BYTES;
+    uint8_t nonce[NONCE], bound[BOUND_BYTES];
+    const size_t bound_bytes = bind(s, (uint32_t)i, nonce, bound);
+
+    (void)member;
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt_detached(s->to + at, NULL, s->from + at, segment_bytes(s, i),
+                                                            s->macs + i * MAC, bound, bound_bytes, nonce, s->key) != 0)
+        atomic_store_explicit(&s->failed, true, memory_order_relaxed);
+}
+
+bool crypt_open(const uint8_t key[ZO_KEY_BYTES], const char *id, const zo_team *team, const void *sealed,
+                size_t sealed_bytes, void *plain)
+{
+    const size_t n = crypt_plain_bytes(sealed_bytes);
+    const uint8_t *nonce = sealed;
+    struct sealing s = {.key = key, .nonce = nonce, .id = id, .from = nonce + NONCE, .to = plain, .n = n};
+
+    if (n == SIZE_MAX)
+        return false;
+    s.macs = (uint8_t *)(uintptr_t)(s.from + n); /* only read */
+    s.count = segments_of(n);
+    zo_team_run(team, open_segment, &s, s.count);
+    if (s.failed)
+        sodium_memzero(plain, n);
+    return !s.failed;
 }
 
 /* ---- digests ---- */

@@ -5,7 +5,7 @@
 #include "store/store.h"
 #include "zeroth/model.h"
 
-enum { CRYPT_HASH_BYTES = 32, CRYPT_NONCE_BYTES = 24, CRYPT_SEAL_BYTES = CRYPT_NONCE_BYTES + 16 };
+enum { CRYPT_HASH_BYTES = 32, CRYPT_NONCE_BYTES = 24, CRYPT_SEGMENT_BYTES = 128 << 10 };
 
 /* What a tag is of. Part of tags' values: append only. */
 typedef enum tag_kind { TAG_ID = 1, TAG_GROUP, TAG_CLASS, TAG_TASK, TAG_ROW, TAG_ALL } tag_kind;
@@ -19,11 +19,16 @@ tag crypt_tag(const uint8_t key[ZO_KEY_BYTES], tag_kind kind, const void *bytes,
 tag crypt_row_tag(const uint8_t key[ZO_KEY_BYTES], const tag *group, const char *label, const int32_t *x, size_t inputs,
                   const int32_t *y, size_t outputs);
 
-/* XChaCha20-Poly1305 with a random nonce before the text; id is authenticated with it. out has n + CRYPT_SEAL_BYTES
- * bytes; plain may be there already, at CRYPT_NONCE_BYTES, and is then replaced. */
-void crypt_seal(const uint8_t key[ZO_KEY_BYTES], const char *id, const void *plain, size_t n, void *out);
-/* False: not sealed with this key and id, or damaged. plain has n - CRYPT_SEAL_BYTES bytes. */
-bool crypt_open(const uint8_t key[ZO_KEY_BYTES], const char *id, const void *sealed, size_t n, void *plain);
+/* Sealed: a random nonce, the text in segments of XChaCha20-Poly1305, so that a team can share them, and their tags.
+ * A segment's nonce is the first one's plus its number; id, number and count of the segments are authenticated with it.
+ * plain may be in out already, at CRYPT_NONCE_BYTES, and is then replaced. team may be NULL. */
+size_t crypt_sealed_bytes(size_t plain_bytes);
+size_t crypt_plain_bytes(size_t sealed_bytes); /* SIZE_MAX: nothing that was sealed is that long */
+void crypt_seal(const uint8_t key[ZO_KEY_BYTES], const char *id, const zo_team *team, const void *plain, size_t n,
+                void *out /* [crypt_sealed_bytes(n)] */);
+/* False: not sealed with this key and id, or damaged; plain is then all zeros. */
+bool crypt_open(const uint8_t key[ZO_KEY_BYTES], const char *id, const zo_team *team, const void *sealed,
+                size_t sealed_bytes, void *plain /* [crypt_plain_bytes(sealed_bytes)] */);
 
 /* SHA-256 over the BLAKE2b-256 of each leaf of the state (zo_model_digest), in order: BLAKE2b because the sums are
  * megabytes, leaves so that a team can share them. A leaf put in one piece must stay where it is until the end. */

@@ -163,7 +163,6 @@ static zo_status take_part(void *ctx, int64_t id, uint32_t kind, int64_t key, co
     const key_row *k =
         ld->n_keys ? bsearch(&(key_row){.key = key}, ld->keys, ld->n_keys, sizeof *ld->keys, by_key) : NULL;
     uint32_t slot, c = 0;
-    uint8_t *plain;
     part_text t;
     zo_status rc;
 
@@ -172,13 +171,7 @@ static zo_status take_part(void *ctx, int64_t id, uint32_t kind, int64_t key, co
     l->parts[slot] = (live_part){.id = id, .kind = (part_kind)kind, .used = true, .cell = UINT32_MAX};
     if (!k)
         return no_key(ld, key); /* the slot stays, to be dropped */
-    if (!(plain = zo_malloc(bytes)))
-        return zo_fail_nomem(ld->err);
-    if (!crypt_open(k->secret, l->id, body, bytes, plain)) {
-        zo_free(plain);
-        return zo_fail(ld->err, ZO_ESTORE, "", "a part of the model can't be opened: it is damaged");
-    }
-    if ((rc = part_parse(l, (part_kind)kind, plain, bytes - CRYPT_SEAL_BYTES, &t, ld->err)) != ZO_OK)
+    if ((rc = part_unseal(l, (part_kind)kind, k->secret, body, bytes, &t, ld->err)) != ZO_OK)
         return rc;
     if (kind == PART_STATE) {
         l->state_part = slot;
@@ -200,7 +193,6 @@ static zo_status load_state(load *ld, zo_act *a)
     int64_t key;
     void *body;
     size_t bytes;
-    uint8_t *plain;
     part_text t;
     zo_status rc;
 
@@ -208,17 +200,9 @@ static zo_status load_state(load *ld, zo_act *a)
         return rc;
     if ((rc = zo_reader_part(a->reader, l->key, ld->cache, &kind, &key, &body, &bytes, ld->err)) != ZO_OK)
         return rc;
-    if (!(plain = zo_malloc(bytes + 1))) {
-        zo_free(body);
-        return zo_fail_nomem(ld->err);
-    }
-    const bool opened = crypt_open(l->secret, l->id, body, bytes, plain);
+    rc = part_unseal(l, PART_STATE, l->secret, body, bytes, &t, ld->err);
     zo_free(body);
-    if (!opened) {
-        zo_free(plain);
-        return zo_fail(ld->err, ZO_ESTORE, "", "the sums of the model can't be opened: they are damaged");
-    }
-    if ((rc = part_parse(l, PART_STATE, plain, bytes - CRYPT_SEAL_BYTES, &t, ld->err)) != ZO_OK)
+    if (rc != ZO_OK)
         return rc;
     rc = live_add_state(l, t.body, t.body_bytes, ld->err);
     part_text_fini(&t);

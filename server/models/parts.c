@@ -80,6 +80,21 @@ damaged:
     return zo_fail(err, ZO_ESTORE, "", "a part of the model is damaged");
 }
 
+zo_status part_unseal(const zo_live *l, part_kind kind, const uint8_t *secret, const void *sealed, size_t bytes,
+                      part_text *out, zo_error *err)
+{
+    const size_t n = crypt_plain_bytes(bytes);
+    uint8_t *plain = n == SIZE_MAX ? NULL : zo_malloc(n + 1);
+
+    if (!plain && n != SIZE_MAX)
+        return zo_fail_nomem(err);
+    if (!plain || !crypt_open(secret, l->id, zo_model_team(l->model), sealed, bytes, plain)) {
+        zo_free(plain);
+        return zo_fail(err, ZO_ESTORE, "", "a part of the model can't be opened: it is damaged");
+    }
+    return part_parse(l, kind, plain, n, out, err);
+}
+
 static const uint8_t *secret_of(const zo_live *l, const live_part *p)
 {
     return p->kind == PART_STATE ? l->secret : l->groups[l->cells[p->cell].group].secret;
@@ -98,7 +113,6 @@ zo_status parts_open(zo_live *l, zo_act *a, uint32_t slot, part_text *out, zo_er
     size_t n = p->sealed_bytes;
     uint32_t kind;
     int64_t key;
-    uint8_t *plain;
     zo_status rc;
 
     if (!sealed) {
@@ -106,18 +120,9 @@ zo_status parts_open(zo_live *l, zo_act *a, uint32_t slot, part_text *out, zo_er
             return rc == ZO_ENOTFOUND ? zo_fail(err, ZO_ESTORE, "", "a part of the model is missing") : rc;
         sealed = body;
     }
-    if (n < CRYPT_SEAL_BYTES || !(plain = zo_malloc(n))) {
-        zo_free(body);
-        return n < CRYPT_SEAL_BYTES ? zo_fail(err, ZO_ESTORE, "", "a part of the model is damaged")
-                                    : zo_fail_nomem(err);
-    }
-    const bool opened = crypt_open(secret_of(l, p), l->id, sealed, n, plain);
+    rc = part_unseal(l, p->kind, secret_of(l, p), sealed, n, out, err);
     zo_free(body);
-    if (!opened) {
-        zo_free(plain);
-        return zo_fail(err, ZO_ESTORE, "", "a part of the model can't be opened: it is damaged");
-    }
-    return part_parse(l, p->kind, plain, n - CRYPT_SEAL_BYTES, out, err);
+    return rc;
 }
 
 /* ---- drafts ---- */
@@ -136,7 +141,7 @@ static zo_status reserve(part_draft *d, size_t more, zo_error *err)
         return ZO_OK;
     if (cap < d->n + more)
         cap = d->n + more;
-    if (!(room = zo_malloc(cap + CRYPT_SEAL_BYTES)))
+    if (!(room = zo_malloc(crypt_sealed_bytes(cap))))
         return zo_fail_nomem(err);
     if (d->n) {
         memcpy(room + CRYPT_NONCE_BYTES, draft_text(d), d->n);
@@ -269,7 +274,7 @@ static zo_status keep_sealed(live_part *p, const uint8_t *body, size_t bytes, zo
 
 zo_status draft_put(zo_live *l, zo_act *a, part_draft *d, uint32_t *slot_out, zo_error *err)
 {
-    const size_t bytes = d->n + CRYPT_SEAL_BYTES;
+    const size_t bytes = crypt_sealed_bytes(d->n);
     uint8_t *body = d->room;
     uint32_t slot = 0;
     live_part *p;
@@ -289,7 +294,7 @@ zo_status draft_put(zo_live *l, zo_act *a, part_draft *d, uint32_t *slot_out, zo
                      .used = true,
                      .transaction = l->transaction};
     l->in_flight++;
-    crypt_seal(secret_of(l, p), l->id, draft_text(d), d->n, body);
+    crypt_seal(secret_of(l, p), l->id, zo_model_team(l->model), draft_text(d), d->n, body);
     *d = (part_draft){0};
     if ((rc = keep_sealed(p, body, bytes, err)) != ZO_OK) {
         zo_free(body);

@@ -147,6 +147,9 @@ void part_text_fini(part_text *t); /* wiped */
 part_row part_text_row(const part_text *t, size_t i);
 /* Parse what was opened. ZO_ESTORE: it is not what we write. plain is taken, also on failure. */
 zo_status part_parse(const zo_live *l, part_kind kind, uint8_t *plain, size_t n, part_text *out, zo_error *err);
+/* Open what is sealed, and parse it. */
+zo_status part_unseal(const zo_live *l, part_kind kind, const uint8_t *secret, const void *sealed, size_t bytes,
+                      part_text *out, zo_error *err);
 zo_status parts_slot(zo_live *l, uint32_t *out, zo_error *err);
 /* Read and open a part. */
 zo_status parts_open(zo_live *l, zo_act *a, uint32_t slot, part_text *out, zo_error *err);

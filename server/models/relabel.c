@@ -1,4 +1,5 @@
-/* Relabelling: rows keep their inputs, ids, group and task, and move to the cells of their new labels (or get new targets). */
+/* Relabelling: rows keep their inputs, ids, group and task, and move to the cells of their new labels (or get new
+ * targets). */
 #include "models/private.h"
 
 #include <string.h>
@@ -96,14 +97,16 @@ static zo_status classes(zo_live *l, const zo_relabel *in, uint32_t *out, zo_err
 }
 
 /* One row at a time: relabelling is for corrections, not for bulk. */
-static zo_status put_back(zo_live *l, zo_act *a, const zo_relabel *in, const moving *m, const uint32_t *cls, zo_error *err)
+static zo_status put_back(zo_live *l, zo_act *a, const zo_relabel *in, const moving *m, const uint32_t *cls,
+                          zo_error *err)
 {
     const zo_model_config *c = &l->spec.model;
     zo_status rc = ZO_OK;
 
     for (size_t i = 0; i < m->n && rc == ZO_OK; i++) {
         const int32_t *x = m->x + i * c->inputs, *y = in->y ? in->y + i * c->outputs : NULL;
-        const tag row = crypt_row_tag(l->tag_secret, &m->group[i], in->labels ? in->labels[i] : NULL, x, c->inputs, y, c->outputs);
+        const tag row =
+            crypt_row_tag(l->tag_secret, &m->group[i], in->labels ? in->labels[i] : NULL, x, c->inputs, y, c->outputs);
         const row_set set = {.n = 1, .x = x, .y = y, .row = &row, .id = &m->id[i], .cls = in->labels ? cls[i] : 0};
         uint32_t group;
 
@@ -123,7 +126,8 @@ zo_status zo_live_relabel(zo_live *l, zo_act *a, const zo_relabel *in, uint64_t 
 
     if (l->spec.retention != ZO_RETAIN_ROWS)
         return zo_fail(err, ZO_EUNSUPPORTED, "/ids",
-                       "a model with retention %s keeps no rows: forget them by sending them with the old labels, and learn them with the new ones",
+                       "a model with retention %s keeps no rows: forget them by sending them with the old labels, and "
+                       "learn them with the new ones",
                        zo_retention_words[l->spec.retention]);
     entries = zo_malloc((n + 1) * sizeof *entries);
     cls = zo_malloc((n + 1) * sizeof *cls);
@@ -133,8 +137,8 @@ zo_status zo_live_relabel(zo_live *l, zo_act *a, const zo_relabel *in, uint64_t 
         const change c = {.event = "relabel", .rows = n, .rows_after = zo_model_rows(l->model), .at_ms = a->now_ms};
 
         changed = true;
-        if ((rc = rows_remove_picked(l, a, entries, n, err)) == ZO_OK && (rc = put_back(l, a, in, &m, cls, err)) == ZO_OK &&
-            (rc = live_changed(l, a, err)) == ZO_OK)
+        if ((rc = rows_remove_picked(l, a, entries, n, err)) == ZO_OK &&
+            (rc = put_back(l, a, in, &m, cls, err)) == ZO_OK && (rc = live_changed(l, a, err)) == ZO_OK)
             rc = history_note(l, &c, err);
     }
     moving_fini(l, &m);
