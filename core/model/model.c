@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SOLVES_AHEAD = 2 };
+enum { SOLVES_AHEAD = 2, AHEAD_FEATURES = 2048 };
 
 /* ---- the configuration ---- */
 
@@ -386,6 +386,9 @@ zo_status zo_model_solve(zo_model *m, zo_error *err)
 
 bool zo_model_wants_solve(const zo_model *m)
 {
+    for (size_t l = 0; l < m->n_layers; l++)
+        if (m->layers[l].d > AHEAD_FEATURES)
+            return false;
     return m->ahead > 0 && !m->solved;
 }
 

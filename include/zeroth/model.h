@@ -165,8 +165,8 @@ zo_status zo_model_config_leaf(const zo_model *m, void (*put)(void *ctx, const v
  * d^2 C. */
 zo_status zo_model_solve(zo_model *m, zo_error *err);
 bool zo_model_is_solved(const zo_model *m);
-/* The sums have changed since the weights were last asked for: a solve in idle time saves whoever asks next the wait.
- */
+/* The sums have changed since the weights were last asked for: a solve in idle time saves whoever asks next the wait. It
+ * can't be broken off, so not where it takes more than about 0.1 s: the next change would wait for it. */
 bool zo_model_wants_solve(const zo_model *m);
 /* That solve. Two are wanted for each time that weights are asked for, as learn, forget and predict often come in turn;
  * what only changes is not solved over and over. */
