@@ -3,12 +3,15 @@
  * left. */
 #include "internal.h"
 
+#include <sched.h>
+
 struct zo_team_job {
     zo_piece *piece;
     void *ctx;
     size_t n;
     _Atomic size_t next;
     unsigned joined, inside; /* L: members there have been besides the first; those at work */
+    int cpu;                 /* where the first one was when it asked */
     team_job *below;
     pthread_cond_t left;
 };
@@ -32,6 +35,22 @@ static void unlink_job(zo_runtime *rt, const team_job *j) /* L */
         }
 }
 
+/* Pieces are tenths of a millisecond, and the kernel may leave a thread that it wakes where it last slept, beside the
+ * one that asked for it, for milliseconds while another processor idles (Linux 6.12 and later: a thread that blocks
+ * early stays on its queue). So a helper that finds itself there goes elsewhere by itself; after that it may run
+ * anywhere again. */
+static void step_aside(int cpu)
+{
+    cpu_set_t all, others;
+
+    if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getcpu() != cpu || sched_getaffinity(0, sizeof all, &all) != 0)
+        return;
+    others = all;
+    CPU_CLR((size_t)cpu, &others);
+    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
+        (void)sched_setaffinity(0, sizeof all, &all);
+}
+
 bool team_help(worker *w)
 {
     zo_runtime *rt = w->rt;
@@ -46,6 +65,9 @@ bool team_help(worker *w)
     if (member + 1 == rt->team.width)
         unlink_job(rt, j);
     j->inside++;
+    rt_unlock(rt);
+    step_aside(j->cpu);
+    rt_lock(rt);
     while (more && !l->head && !l->queries.head) {
         rt_unlock(rt);
         more = piece_taken(j, member);
@@ -59,7 +81,7 @@ bool team_help(worker *w)
 static void run(const zo_team *t, zo_piece *piece, void *ctx, size_t n)
 {
     zo_runtime *rt = (zo_runtime *)((char *)(uintptr_t)t - offsetof(zo_runtime, team));
-    team_job j = {.piece = piece, .ctx = ctx, .n = n};
+    team_job j = {.piece = piece, .ctx = ctx, .n = n, .cpu = sched_getcpu()};
     unsigned wanted = t->width - 1;
 
     pthread_cond_init(&j.left, NULL);
