@@ -104,6 +104,7 @@ typedef struct zo_model_ops {
 
 /* ---- sums.c ---- */
 size_t sums_entry_bytes(const zo_model *m);
+size_t sums_width(const zo_model *m); /* columns of B of one class's or one cell's sums */
 size_t sums_triangle(size_t d);
 double sums_get(const zo_model *m, const void *array, size_t i); /* rounded to double */
 zo_status sums_alloc(const zo_model *m, bool with_A, bool with_B, zo_sums **out, zo_error *err);

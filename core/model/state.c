@@ -1,14 +1,8 @@
-/* The state as a whole: what is saved, merged and hashed. */
+/* The state as a whole: what is hashed and saved. */
 #include "model/kind.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-static size_t width(const zo_model *m)
-{
-    return m->c.target == ZO_TARGET_REAL ? m->c.outputs : 1;
-}
 
 /* ---- digest ---- */
 
@@ -110,7 +104,7 @@ zo_status zo_model_digest(const zo_model *m, put_fn *put, void *ctx, zo_error *e
     }
     put(ctx, "", 0, true);
     for (size_t l = 0; l < m->n_layers; l++) {
-        const size_t d = m->layers[l].d, k = width(m);
+        const size_t d = m->layers[l].d, k = sums_width(m);
 
         put_array(m, put, ctx, m->total->layers[l].A, sums_triangle(d));
         put_array(m, put, ctx, m->total->layers[l].B, k * d);
@@ -194,7 +188,7 @@ zo_status zo_model_save(const zo_model *m, zo_bundle *b, zo_error *err)
         counts[++live] = c->n;
     }
     for (size_t l = 0; l < m->n_layers; l++) {
-        const size_t d = m->layers[l].d, k = width(m);
+        const size_t d = m->layers[l].d, k = sums_width(m);
 
         if ((rc = lend(b, m, "A", l, m->total->layers[l].A, sums_triangle(d), err)) != ZO_OK ||
             (rc = lend(b, m, "B", l, m->total->layers[l].B, k * d, err)) != ZO_OK ||
@@ -203,128 +197,5 @@ zo_status zo_model_save(const zo_model *m, zo_bundle *b, zo_error *err)
             (m->c.reweight && (rc = add_class_array(b, m, "class_A", l, true, err)) != ZO_OK))
             return rc;
     }
-    return ZO_OK;
-}
-
-/* ---- merge ---- */
-
-static zo_status damaged(zo_error *err, const char *what)
-{
-    return zo_fail(err, ZO_EINVAL, "", "the state does not fit this model: %s", what);
-}
-
-/* The array under name with exactly n entries, or NULL. */
-static const void *fetch(const zo_bundle *b, const zo_model *m, const char *name, size_t layer, size_t n)
-{
-    char full[64];
-    const zo_array *a;
-
-    snprintf(full, sizeof full, "%s.%zu", name, layer);
-    a = zo_bundle_get(b, full);
-    return a && a->dtype == (m->wide ? ZO_U64 : ZO_I64) && a->bytes == n * sums_entry_bytes(m) ? a->data : NULL;
-}
-
-struct incoming {
-    const uint64_t *counts;
-    size_t live;
-    uint32_t *index; /* [live] in this model */
-};
-
-static zo_status check_arrays(const zo_model *m, const zo_bundle *b, const struct incoming *in, zo_error *err)
-{
-    const bool classes = m->c.target == ZO_TARGET_CLASSES;
-
-    for (size_t l = 0; l < m->n_layers; l++) {
-        const size_t d = m->layers[l].d, k = width(m);
-
-        if (!fetch(b, m, "A", l, sums_triangle(d)) || (!classes && !fetch(b, m, "B", l, k * d)) ||
-            (!classes && !fetch(b, m, "yy", l, k)) || (classes && !fetch(b, m, "class_B", l, in->live * d)) ||
-            (m->c.reweight && !fetch(b, m, "class_A", l, in->live * sums_triangle(d))))
-            return damaged(err, "an array is missing or of another size");
-    }
-    return ZO_OK;
-}
-
-static zo_status read_counts(zo_model *m, const zo_bundle *b, struct incoming *in, zo_error *err)
-{
-    const zo_array *a = zo_bundle_get(b, "counts");
-    uint64_t sum = 0;
-    zo_status rc;
-
-    if (!a || a->dtype != ZO_U64 || a->bytes < sizeof(uint64_t) ||
-        a->bytes / sizeof(uint64_t) > 1 + ZO_MODEL_MAX_CLASSES)
-        return damaged(err, "there are no counts");
-    in->counts = a->data;
-    in->live = a->bytes / sizeof(uint64_t) - 1;
-    if (in->live && m->c.target == ZO_TARGET_REAL)
-        return damaged(err, "it has classes");
-    if (in->counts[0] > m->c.capacity - m->total->n)
-        return zo_fail(err, ZO_ETOOLARGE, "", "together the models have more rows than the capacity of %llu",
-                       (unsigned long long)m->c.capacity);
-    if (!(in->index = zo_calloc(in->live + 1, sizeof *in->index)))
-        return zo_fail_nomem(err);
-    for (size_t i = 0; i < in->live; i++) {
-        char key[32];
-        const char *label;
-
-        snprintf(key, sizeof key, "class.%zu", i);
-        if (!(label = zo_bundle_meta(b, key)) || in->counts[1 + i] == 0 || in->counts[1 + i] > in->counts[0])
-            return damaged(err, "a class is missing");
-        sum += in->counts[1 + i];
-        if ((rc = zo_model_class(m, label, &in->index[i], err)) != ZO_OK)
-            return rc;
-        for (size_t k = 0; k < i; k++)
-            if (in->index[k] == in->index[i])
-                return damaged(err, "a class comes twice");
-    }
-    if (m->c.target == ZO_TARGET_CLASSES && sum != in->counts[0])
-        return damaged(err, "the counts do not add up");
-    return ZO_OK;
-}
-
-static void add_into(const zo_model *m, void *to, const char *from, size_t n)
-{
-    if (!to)
-        return;
-    if (m->wide) {
-        for (size_t i = 0; i < n; i++)
-            ((zo_i128 *)to)[i] += ((const zo_i128 *)(const void *)from)[i];
-    } else {
-        for (size_t i = 0; i < n; i++) /* unsigned: a hostile state may wrap */
-            ((uint64_t *)to)[i] += ((const uint64_t *)(const void *)from)[i];
-    }
-}
-
-zo_status zo_model_merge(zo_model *m, const zo_bundle *b, zo_error *err)
-{
-    const bool classes = m->c.target == ZO_TARGET_CLASSES;
-    struct incoming in = {0};
-    zo_status rc;
-
-    if ((rc = read_counts(m, b, &in, err)) != ZO_OK || (rc = check_arrays(m, b, &in, err)) != ZO_OK) {
-        zo_free(in.index);
-        return rc;
-    }
-    for (size_t l = 0; l < m->n_layers; l++) {
-        const size_t d = m->layers[l].d, k = width(m), entry = sums_entry_bytes(m), t = sums_triangle(d);
-
-        add_into(m, m->total->layers[l].A, fetch(b, m, "A", l, t), t);
-        if (!classes) {
-            add_into(m, m->total->layers[l].B, fetch(b, m, "B", l, k * d), k * d);
-            add_into(m, m->total->layers[l].yy, fetch(b, m, "yy", l, k), k);
-        }
-        for (size_t i = 0; i < in.live; i++) {
-            const char *of_B = fetch(b, m, "class_B", l, in.live * d), *of_A = fetch(b, m, "class_A", l, in.live * t);
-
-            add_into(m, m->classes[in.index[i]].sums->layers[l].B, of_B + i * d * entry, d);
-            if (of_A && m->c.reweight)
-                add_into(m, m->classes[in.index[i]].sums->layers[l].A, of_A + i * t * entry, t);
-        }
-    }
-    m->total->n += in.counts[0];
-    for (size_t i = 0; i < in.live; i++)
-        m->classes[in.index[i]].n += in.counts[1 + i];
-    zo_free(in.index);
-    model_unsolve(m);
     return ZO_OK;
 }

@@ -23,8 +23,7 @@ double sums_get(const zo_model *m, const void *array, size_t i)
     return m->wide ? (double)((const zo_i128 *)array)[i] : (double)((const int64_t *)array)[i];
 }
 
-/* Columns of B of one class's or one cell's sums. */
-static size_t width(const zo_model *m)
+size_t sums_width(const zo_model *m)
 {
     return m->c.target == ZO_TARGET_REAL ? m->c.outputs : 1;
 }
@@ -80,7 +79,7 @@ static void *zeroed(size_t count, size_t bytes)
 
 zo_status sums_alloc(const zo_model *m, bool with_A, bool with_B, zo_sums **out, zo_error *err)
 {
-    const size_t entry = sums_entry_bytes(m), k = width(m);
+    const size_t entry = sums_entry_bytes(m), k = sums_width(m);
     zo_sums *s = zo_calloc(1, sizeof *s + m->n_layers * sizeof s->layers[0]);
 
     if (!s)
@@ -117,7 +116,7 @@ void zo_sums_free(zo_sums *s)
     if (!s)
         return;
     const zo_model *m = s->model;
-    const size_t entry = sums_entry_bytes(m), k = width(m);
+    const size_t entry = sums_entry_bytes(m), k = sums_width(m);
     for (size_t l = 0; l < m->n_layers; l++) {
         wipe(s->layers[l].A, sums_triangle(m->layers[l].d) * entry);
         wipe(s->layers[l].B, k * m->layers[l].d * entry);
@@ -134,7 +133,7 @@ uint64_t zo_sums_rows(const zo_sums *s)
 void zo_sums_add(zo_sums *to, const zo_sums *s, int sign)
 {
     const zo_model *m = s->model;
-    const size_t k = width(m);
+    const size_t k = sums_width(m);
 
     for (size_t l = 0; l < m->n_layers; l++) {
         const size_t d = m->layers[l].d;
@@ -168,7 +167,7 @@ static void block_fini(const zo_model *m, struct block *b, size_t d)
     wipe(b->work, b->cap_rows * m->work * sizeof(double));
     wipe(b->F, b->cap_rows * d * sizeof(double));
     wipe(b->product, b->members * b->panel * d * sizeof(double));
-    wipe(b->Y, b->cap_rows * width(m) * sizeof(double));
+    wipe(b->Y, b->cap_rows * sums_width(m) * sizeof(double));
     wipe(b->x, b->cap_rows * m->c.inputs * sizeof(int32_t));
 }
 
@@ -180,7 +179,7 @@ static zo_status block_init(const zo_model *m, struct block *b, size_t rows, siz
     b->work = zo_memalign64(rows * m->work * sizeof(double));
     b->F = zo_memalign64(rows * d * sizeof(double));
     b->product = zo_memalign64(b->members * b->panel * d * sizeof(double));
-    b->Y = zo_memalign64(rows * width(m) * sizeof(double));
+    b->Y = zo_memalign64(rows * sums_width(m) * sizeof(double));
     b->x = picks ? zo_memalign64(rows * m->c.inputs * sizeof(int32_t)) : NULL;
     if (b->work && b->F && b->product && b->Y && (b->x || !picks))
         return ZO_OK;
@@ -256,7 +255,7 @@ static void add_products(const zo_model *m, const struct block *b, size_t d, siz
 /* Sums of features, weighted by targets where they are real: products below 2^53 like those of A. */
 static void add_moments(const zo_model *m, const struct block *b, size_t d, size_t rows, const struct sinks *to)
 {
-    const size_t k = width(m);
+    const size_t k = sums_width(m);
     const bool real = m->c.target == ZO_TARGET_REAL;
 
     for (size_t c = 0; c < k; c++) {
@@ -291,7 +290,7 @@ void layer_features(const zo_model *m, size_t layer, size_t draw, const zo_rows 
 /* Rows [first, first + n), one after the other; their targets go to the block. */
 static zo_rows take_rows(const zo_model *m, const zo_rows *r, size_t first, size_t n, const struct block *b)
 {
-    const size_t inputs = m->c.inputs, k = width(m);
+    const size_t inputs = m->c.inputs, k = sums_width(m);
     const zo_rows part = {.x = r->pick ? b->x : r->x + first * inputs, .n = n, .cls = r->cls};
 
     for (size_t i = 0; i < n; i++) {
@@ -406,7 +405,7 @@ zo_status zo_model_add_sums(zo_model *m, uint32_t cls, const zo_sums *s, int sig
 
 static void clear(const zo_model *m, zo_sums *s)
 {
-    const size_t entry = sums_entry_bytes(m), k = width(m);
+    const size_t entry = sums_entry_bytes(m), k = sums_width(m);
 
     for (size_t l = 0; s && l < m->n_layers; l++) {
         const size_t d = m->layers[l].d;
@@ -436,7 +435,7 @@ void zo_model_clear(zo_model *m)
 
 size_t zo_sums_bytes(const zo_model *m)
 {
-    const size_t entry = sums_entry_bytes(m), k = width(m);
+    const size_t entry = sums_entry_bytes(m), k = sums_width(m);
     size_t n = sizeof(uint64_t);
 
     for (size_t l = 0; l < m->n_layers; l++)
@@ -453,7 +452,7 @@ static uint8_t *put(uint8_t *at, const void *p, size_t n)
 void zo_sums_write(const zo_sums *s, void *out)
 {
     const zo_model *m = s->model;
-    const size_t entry = sums_entry_bytes(m), k = width(m);
+    const size_t entry = sums_entry_bytes(m), k = sums_width(m);
     uint8_t *at = put(out, &s->n, sizeof s->n);
 
     for (size_t l = 0; l < m->n_layers; l++) {
@@ -468,7 +467,7 @@ void zo_sums_write(const zo_sums *s, void *out)
 
 zo_status zo_sums_read(const zo_model *m, const void *bytes, size_t n, zo_sums *s, zo_error *err)
 {
-    const size_t entry = sums_entry_bytes(m), k = width(m);
+    const size_t entry = sums_entry_bytes(m), k = sums_width(m);
     const uint8_t *at = bytes;
 
     if (n != zo_sums_bytes(m))
