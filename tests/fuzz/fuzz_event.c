@@ -1,11 +1,13 @@
-/* Any bytes as the body of an event: first byte its kind. Refused, or what we write: encoded again it is the same bytes. */
+/* Any bytes as the body of an event: first byte its kind. Refused, or what we write: encoded again it is the same
+ * bytes. */
 #include <stdlib.h>
 
 #include "study/study_private.h"
 
 enum { MAX_VALUES = 1 << 16 };
 
-/* The shape the body claims, so that vectors are read as well as checked; false where it names none or too large a one. */
+/* The shape the body claims, so that vectors are read as well as checked; false where it names none or too large a one.
+ */
 static bool encodes_to_itself(const zo_event *e, size_t n, size_t n_values, size_t n_gradients)
 {
     static double v[MAX_VALUES], values[MAX_VALUES], std_errors[MAX_VALUES], gradients[MAX_VALUES];

@@ -1,5 +1,5 @@
-/* Any bytes as a body: the pre-scan may not be fooled about depth and tokens by what the parser then accepts, and what was parsed is
- * written by our writer as the same document. */
+/* Any bytes as a body: the pre-scan may not be fooled about depth and tokens by what the parser then accepts, and what
+ * was parsed is written by our writer as the same document. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,9 +86,12 @@ static void read_values(const json_t *doc)
         const json_t *any;
     } t;
     static const zo_field fields[] = {
-        {"s", ZO_F_STRING, offsetof(__typeof__(t), s), false, 0, 8},      {"d", ZO_F_F64, offsetof(__typeof__(t), d), false, -1, 1},
-        {"u", ZO_F_U64, offsetof(__typeof__(t), u), false, 0, 0},         {"l", ZO_F_DURATION_MS, offsetof(__typeof__(t), ms), false, 0, 0},
-        {"t", ZO_F_TIME_MS, offsetof(__typeof__(t), at), false, 0, 0},    {"a", ZO_F_ANY, offsetof(__typeof__(t), any), false, 0, 0},
+        {"s", ZO_F_STRING, offsetof(__typeof__(t), s), false, 0, 8},
+        {"d", ZO_F_F64, offsetof(__typeof__(t), d), false, -1, 1},
+        {"u", ZO_F_U64, offsetof(__typeof__(t), u), false, 0, 0},
+        {"l", ZO_F_DURATION_MS, offsetof(__typeof__(t), ms), false, 0, 0},
+        {"t", ZO_F_TIME_MS, offsetof(__typeof__(t), at), false, 0, 0},
+        {"a", ZO_F_ANY, offsetof(__typeof__(t), any), false, 0, 0},
     };
     zo_arena *arena = zo_arena_new(1 << 20);
     zo_error err = {0};

@@ -8,8 +8,9 @@
 
 #include "../hostile.h"
 #include "codec/safetensors.h"
+#include "mutate.h"
 
-enum { ROUNDS = 12, MAX_BYTES = 1 << 16, MAX_LENGTH = 4096 };
+enum { ROUNDS = 12, MAX_BYTES = 1 << 16 };
 
 size_t LLVMFuzzerMutate(uint8_t *data, size_t bytes, size_t max) __attribute__((weak));
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t max, unsigned seed);
@@ -84,85 +85,14 @@ static size_t file_write(const struct file *f, uint8_t *to, size_t max)
 
 /* ---- the mutator ---- */
 
-static uint64_t any(uint64_t *state)
-{
-    const uint64_t word = zo_portable1_u64_at(*state, 1);
-
-    *state = word;
-    return word;
-}
-
-static uint64_t hostile_word(uint64_t *r)
-{
-    static const uint64_t words[] = {0, 1, 2, 7, 255, 4095, 4096, UINT32_MAX, UINT64_C(1) << 53, INT64_MAX, UINT64_MAX};
-    static const double doubles[] = {NAN, INFINITY, -INFINITY, -1, 0.5, 1, 1e-300, 1e300, -1e300, 1e-9, 1e6};
-    uint64_t word;
-
-    if (any(r) % 2)
-        return words[any(r) % ZO_LEN(words)];
-    memcpy(&word, &doubles[any(r) % ZO_LEN(doubles)], sizeof word);
-    return word;
-}
-
-/* One element: hostile, near to what it was, another's, or with a bit flipped. */
-static void change_element(zo_array *a, uint64_t *r)
-{
-    const size_t width = zo_dtype_bytes(a->dtype), n = a->bytes / width;
-    uint64_t word = 0;
-
-    if (n == 0)
-        return;
-    uint8_t *at = (uint8_t *)a->data + any(r) % n * width;
-    memcpy(&word, at, width);
-    switch (any(r) % 5) {
-    case 0:
-        word = hostile_word(r);
-        break;
-    case 1:
-        word += any(r) % 2 ? 1 : UINT64_MAX;
-        break;
-    case 2:
-        memcpy(&word, (uint8_t *)a->data + any(r) % n * width, width);
-        break;
-    case 3:
-        word ^= UINT64_C(1) << any(r) % (8 * width);
-        break;
-    default:
-        word = any(r) >> any(r) % 64;
-    }
-    memcpy(at, &word, width);
-}
-
-/* Another length, the elements in common kept. */
-static void change_length(zo_array *a, uint64_t *r)
-{
-    const size_t width = zo_dtype_bytes(a->dtype), n = a->bytes / width;
-    const size_t more = any(r) % 2 ? n + 1 + any(r) % 3 : n - (n > 0), bytes = more * width;
-    uint8_t *data = a->n_dims == 1 && more <= MAX_LENGTH ? zo_memalign64(bytes + 1) : NULL;
-
-    if (!data)
-        return;
-    memset(data, 0, bytes + 1);
-    memcpy(data, a->data, bytes < a->bytes ? bytes : a->bytes);
-    zo_free(a->data);
-    a->data = data;
-    a->bytes = bytes;
-    a->dims[0] = more;
-}
-
 static void change(struct file *f, uint64_t *r)
 {
-    zo_bundle *b = &f->parts[any(r) % f->n];
+    zo_bundle *b = &f->parts[mutate_any(r) % f->n];
 
-    if (b->n_arrays == 0 || any(r) % 64 == 0) {
-        f->which = (unsigned)(any(r) % HOSTILE_SPECS);
-        return;
-    }
-    zo_array *a = &b->arrays[any(r) % b->n_arrays];
-    if (any(r) % 16 == 0)
-        change_length(a, r);
+    if (b->n_arrays == 0 || mutate_any(r) % 64 == 0)
+        f->which = (unsigned)(mutate_any(r) % HOSTILE_SPECS);
     else
-        change_element(a, r);
+        mutate_bundle(b, r);
 }
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t max, unsigned seed)
@@ -170,9 +100,9 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t max, unsigned
     uint64_t r = seed;
     struct file f;
 
-    if (any(&r) % 32 == 0 || !file_read(data, bytes, &f))
+    if (mutate_any(&r) % 32 == 0 || !file_read(data, bytes, &f))
         return LLVMFuzzerMutate ? LLVMFuzzerMutate(data, bytes, max) : bytes;
-    for (uint64_t k = 1 + any(&r) % 4; k > 0; k--)
+    for (uint64_t k = 1 + mutate_any(&r) % 4; k > 0; k--)
         change(&f, &r);
     const size_t n = file_write(&f, data, max);
     file_fini(&f);

@@ -1,4 +1,5 @@
-/* Runs a fuzz target over the files and folders given, in sorted order, and over the empty input: findings stay found. */
+/* Runs a fuzz target over the files and folders given, in sorted order, and over the empty input: findings stay found.
+ */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
