@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -154,6 +155,15 @@ class Client:
         return self.request("DELETE", path)
 
 
+def hold_port():
+    """A free loopback port, kept while its daemon is down: the kernel gives a bound port to nobody who didn't ask for
+    it by number, and a socket that doesn't listen is no obstacle to one that does."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("127.0.0.1", 0))
+    return s
+
+
 class Daemon:
     """zerothd on a free loopback port; stop, kill -9 and restart (on the same port) at will."""
 
@@ -162,7 +172,8 @@ class Daemon:
         self.db = self.directory / "zeroth.db"
         self.flags, self.env = flags, env or {}
         self.process = None
-        self.listen = "127.0.0.1:0"
+        self.port = hold_port()
+        self.listen = "127.0.0.1:%d" % self.port.getsockname()[1]
         self.url = None
         self.log_path = self.directory / "log"
         self.start()
@@ -174,7 +185,6 @@ class Daemon:
         line = self.process.stdout.readline().decode()
         assert line.startswith("listening on http://"), f"{line!r}\n{self.log_path.read_text()[-2000:]}"
         self.url = line.split()[-1]
-        self.listen = self.url.split("//")[1]
         self.log.close()
         return self
 
@@ -194,6 +204,7 @@ class Daemon:
 
     def close(self):
         """End of a test: a daemon that died by itself, or that a sanitizer ended, is a failure."""
+        self.port.close()
         if self.process.poll() is None:
             status = self.stop()
             assert status == 0, f"exit status {status}\n{self.log_path.read_text()[-4000:]}"
