@@ -148,6 +148,20 @@ static bool is_after(const zo_write *w, const zo_op *op)
     return w->status == ZO_OK && (op->kind == ZO_OP_KEY_DROP || op->kind == ZO_OP_TOMBSTONE);
 }
 
+/* A rollback needs memory, too: what could not be undone then is undone first now. */
+static int begin(sqlite3 *db)
+{
+    const int rc = sqlite3_get_autocommit(db) ? SQLITE_OK : sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+
+    return rc == SQLITE_OK ? sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) : rc;
+}
+
+static void undo(sqlite3 *db)
+{
+    if (!sqlite3_get_autocommit(db))
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+}
+
 /* All such ops of the list in one transaction. */
 static zo_status apply(zo_store *st, const zo_write *list, bool (*is_ours)(const zo_write *, const zo_op *),
                        int (*step)(sqlite3 *, const zo_op *), zo_error *err)
@@ -163,7 +177,7 @@ static zo_status apply(zo_store *st, const zo_write *list, bool (*is_ours)(const
         return ZO_OK;
     if ((s = open_keys(st, err)) != ZO_OK)
         return s;
-    rc = sqlite3_exec(st->keys, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    rc = begin(st->keys);
     for (const zo_write *w = list; w && rc == SQLITE_OK; w = w->next)
         for (const zo_op *op = w->ops; op && rc == SQLITE_OK; op = op->next)
             if (is_ours(w, op))
@@ -173,8 +187,7 @@ static zo_status apply(zo_store *st, const zo_write *list, bool (*is_ours)(const
     if (rc == SQLITE_OK)
         return ZO_OK;
     s = fail(st->keys, rc, "write FILE-keys", err);
-    if (!sqlite3_get_autocommit(st->keys))
-        sqlite3_exec(st->keys, "ROLLBACK", NULL, NULL, NULL);
+    undo(st->keys);
     return s;
 }
 
@@ -305,15 +318,14 @@ static zo_status copy_tombstones(zo_store *st, zo_error *err)
 /* Copies what is due, destroys what nothing needs: one sync for all of it. */
 static zo_status catch_up(zo_store *st, zo_error *err)
 {
-    int rc = sqlite3_exec(st->keys, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    int rc = begin(st->keys);
     zo_status s = rc == SQLITE_OK ? copy_tombstones(st, err) : fail(st->keys, rc, "write FILE-keys", err);
 
     if (s == ZO_OK)
         s = sweep_models(st, err);
     if (s == ZO_OK && (rc = sqlite3_exec(st->keys, "COMMIT", NULL, NULL, NULL)) != SQLITE_OK)
         s = fail(st->keys, rc, "write FILE-keys", err);
-    if (!sqlite3_get_autocommit(st->keys))
-        sqlite3_exec(st->keys, "ROLLBACK", NULL, NULL, NULL);
+    undo(st->keys);
     return s;
 }
 
