@@ -3,6 +3,20 @@
  * for. */
 #include "internal.h"
 
+/* The row is read again: between finding it and here it may have been deleted, or its creation have failed. */
+static zo_status load(turn *t, zo_error *err)
+{
+    actor *a = t->a;
+    zo_study_row row;
+    zo_status rc;
+
+    zo_arena_reset(t->w->scratch);
+    if ((rc = zo_reader_model(t->w->reader, a->tenant, a->row.id, t->w->scratch, &row, err)) != ZO_OK ||
+        (rc = actor_set_row(a, &row, err)) != ZO_OK)
+        return rc;
+    return zo_live_load(&a->row, &t->act, &a->live, err);
+}
+
 bool ensure_model(turn *t)
 {
     actor *a = t->a;
@@ -12,7 +26,7 @@ bool ensure_model(turn *t)
 
     if (a->live)
         return true;
-    if (zo_live_load(&a->row, &t->act, &a->live, &err) == ZO_OK) {
+    if (load(t, &err) == ZO_OK) {
         const int64_t ms = (zo_clock_mono_ns() - start_ns) / 1000000;
 
         zo_count(&zo_metric.replays, 1);
