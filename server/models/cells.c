@@ -14,12 +14,14 @@ static const tag *cell_place(const void *owner, uint32_t i)
     return &((const zo_live *)owner)->cells[i].place;
 }
 
-zo_status cells_init(zo_live *l, zo_error *err)
+void cells_init(zo_live *l)
 {
-    (void)err;
+    l->groups = NULL;
+    l->cells = NULL;
+    l->n_groups = l->cap_groups = l->live_groups = l->n_cells = l->cap_cells = 0;
+    l->free_group = l->free_cell = NO_SLOT;
     tagmap_init(&l->by_group, group_name, l);
     tagmap_init(&l->by_place, cell_place, l);
-    return ZO_OK;
 }
 
 void cells_fini(zo_live *l)
@@ -54,15 +56,13 @@ uint32_t cells_find_group(const zo_live *l, const tag *name)
     return tagmap_find(&l->by_group, name, NULL, NULL);
 }
 
-zo_status cells_enter_group(zo_live *l, const tag *name, int64_t key, const uint8_t secret[ZO_KEY_BYTES], uint32_t *out,
-                            zo_error *err)
+static zo_status group_slot(zo_live *l, uint32_t *out, zo_error *err)
 {
-    uint32_t i = 0;
-    zo_status rc;
-
-    if ((rc = tagmap_reserve(&l->by_group, 1, err)) != ZO_OK)
-        return rc;
-    i = (uint32_t)l->n_groups;
+    if (l->free_group != NO_SLOT) {
+        *out = l->free_group;
+        l->free_group = l->groups[*out].cells;
+        return ZO_OK;
+    }
     if (l->n_groups == l->cap_groups) {
         const size_t cap = l->cap_groups ? 2 * l->cap_groups : 8;
         live_group *groups = zo_malloc(cap * sizeof *groups);
@@ -77,12 +77,21 @@ zo_status cells_enter_group(zo_live *l, const tag *name, int64_t key, const uint
         l->groups = groups;
         l->cap_groups = cap;
     }
-    l->groups[i] = (live_group){.name = *name, .key = key};
-    memcpy(l->groups[i].secret, secret, ZO_KEY_BYTES);
-    l->n_groups++;
+    *out = (uint32_t)l->n_groups++;
+    return ZO_OK;
+}
+
+zo_status cells_enter_group(zo_live *l, const tag *name, int64_t key, const uint8_t secret[ZO_KEY_BYTES], uint32_t *out,
+                            zo_error *err)
+{
+    zo_status rc;
+
+    if ((rc = tagmap_reserve(&l->by_group, 1, err)) != ZO_OK || (rc = group_slot(l, out, err)) != ZO_OK)
+        return rc;
+    l->groups[*out] = (live_group){.name = *name, .key = key, .cells = NO_SLOT};
+    memcpy(l->groups[*out].secret, secret, ZO_KEY_BYTES);
     l->live_groups++;
-    tagmap_put(&l->by_group, i);
-    *out = i;
+    tagmap_put(&l->by_group, *out);
     return ZO_OK;
 }
 
@@ -120,15 +129,13 @@ static tag place_of(const zo_live *l, uint32_t group, const tag *task, uint32_t 
     return crypt_tag(l->secret, TAG_ALL, &p, sizeof p);
 }
 
-zo_status cells_cell(zo_live *l, uint32_t group, const tag *task, uint32_t cls, uint32_t *out, zo_error *err)
+static zo_status cell_slot(zo_live *l, uint32_t *out, zo_error *err)
 {
-    const tag place = place_of(l, group, task, cls);
-    zo_status rc;
-
-    if ((*out = tagmap_find(&l->by_place, &place, NULL, NULL)) != UINT32_MAX)
+    if (l->free_cell != NO_SLOT) {
+        *out = l->free_cell;
+        l->free_cell = l->cells[*out].next;
         return ZO_OK;
-    if ((rc = tagmap_reserve(&l->by_place, 1, err)) != ZO_OK)
-        return rc;
+    }
     if (l->n_cells == l->cap_cells) {
         const size_t cap = l->cap_cells ? 2 * l->cap_cells : 16;
         live_cell *cells = zo_realloc(l->cells, cap * sizeof *cells);
@@ -139,7 +146,26 @@ zo_status cells_cell(zo_live *l, uint32_t group, const tag *task, uint32_t cls, 
         l->cap_cells = cap;
     }
     *out = (uint32_t)l->n_cells++;
-    l->cells[*out] = (live_cell){.place = place, .task = *task, .group = group, .cls = cls, .used = true};
+    return ZO_OK;
+}
+
+zo_status cells_cell(zo_live *l, uint32_t group, const tag *task, uint32_t cls, uint32_t *out, zo_error *err)
+{
+    const tag place = place_of(l, group, task, cls);
+    zo_status rc;
+
+    if ((*out = tagmap_find(&l->by_place, &place, NULL, NULL)) != UINT32_MAX)
+        return ZO_OK;
+    if ((rc = tagmap_reserve(&l->by_place, 1, err)) != ZO_OK || (rc = cell_slot(l, out, err)) != ZO_OK)
+        return rc;
+    l->cells[*out] = (live_cell){.place = place,
+                                 .task = *task,
+                                 .group = group,
+                                 .cls = cls,
+                                 .next = l->groups[group].cells,
+                                 .parts = NO_SLOT,
+                                 .used = true};
+    l->groups[group].cells = *out;
     tagmap_put(&l->by_place, *out);
     return ZO_OK;
 }
@@ -156,29 +182,46 @@ void cells_loose(zo_live *l, uint32_t c, uint64_t n)
     l->cells[c].loose = n;
 }
 
+/* A group has a cell for each of its tasks and classes, so its list is short. */
+static void free_empty_cell(zo_live *l, uint32_t c)
+{
+    uint32_t *at = &l->groups[l->cells[c].group].cells;
+
+    ZO_ASSERT(l->cells[c].parts == NO_SLOT);
+    while (*at != c)
+        at = &l->cells[*at].next;
+    *at = l->cells[c].next;
+    tagmap_remove(&l->by_place, c);
+    l->cells[c] = (live_cell){.next = l->free_cell};
+    l->free_cell = c;
+}
+
+static void free_empty_group(zo_live *l, uint32_t g)
+{
+    ZO_ASSERT(l->groups[g].cells == NO_SLOT);
+    tagmap_remove(&l->by_group, g);
+    explicit_bzero(&l->groups[g], sizeof l->groups[g]);
+    l->groups[g].cells = l->free_group;
+    l->free_group = g;
+    l->live_groups--;
+}
+
 zo_status cells_left(zo_live *l, zo_act *a, uint32_t c, uint64_t n, zo_error *err)
 {
-    live_group *g = &l->groups[l->cells[c].group];
+    const uint32_t g = l->cells[c].group;
     zo_op *op;
 
     l->cells[c].n -= n;
-    g->n -= n;
-    if (g->n > 0)
+    l->groups[g].n -= n;
+    if (l->cells[c].n == 0)
+        free_empty_cell(l, c);
+    if (l->groups[g].n > 0)
         return ZO_OK;
     if (cells_keeps_rows(l)) {
         if (!(op = zo_changes_add(a->changes, ZO_OP_KEY_DROP, l->key, err)))
             return ZO_ENOMEM;
-        op->u.key.key = g->key;
+        op->u.key.key = l->groups[g].key;
     }
-    /* its cells are empty, too: neither is found any more, and a group of that name begins anew */
-    for (size_t i = 0; i < l->n_cells; i++)
-        if (l->cells[i].used && l->cells[i].group == l->cells[c].group) {
-            tagmap_remove(&l->by_place, (uint32_t)i);
-            l->cells[i].used = false;
-        }
-    tagmap_remove(&l->by_group, l->cells[c].group);
-    explicit_bzero(g->secret, sizeof g->secret);
-    g->name = (tag){{0}};
-    l->live_groups--;
+    free_empty_group(l, g);
     return ZO_OK;
 }

@@ -14,13 +14,24 @@ static tag class_tag(const zo_live *l, uint32_t cls)
     return crypt_tag(l->tag_secret, TAG_CLASS, label, strlen(label) + 1);
 }
 
-static bool cell_is(const zo_live *l, const live_cell *c, tag_kind kind, const tag *name, const tag *classes)
+static zo_status forget_group(zo_live *l, zo_act *a, const tag *name, uint64_t *rows_out, zo_error *err)
 {
-    const tag *own = kind == TAG_GROUP ? &l->groups[c->group].name : kind == TAG_TASK ? &c->task : &classes[c->cls];
+    const uint32_t g = cells_find_group(l, name);
+    zo_status rc = ZO_OK;
 
-    return c->used && c->n > 0 && memcmp(own, name, sizeof *own) == 0;
+    for (uint32_t c = g == NO_SLOT ? NO_SLOT : l->groups[g].cells, next; c != NO_SLOT && rc == ZO_OK; c = next) {
+        next = l->cells[c].next;
+        rc = rows_remove_cell(l, a, c, rows_out, err);
+    }
+    return rc;
 }
 
+static bool cell_is(const live_cell *c, tag_kind kind, const tag *name, const tag *classes)
+{
+    return c->used && memcmp(kind == TAG_TASK ? &c->task : &classes[c->cls], name, sizeof *name) == 0;
+}
+
+/* Of a task or class, in whatever group. */
 static zo_status forget_cells(zo_live *l, zo_act *a, tag_kind kind, const tag *name, uint64_t *rows_out, zo_error *err)
 {
     const size_t n_classes = l->spec.model.target == ZO_TARGET_CLASSES ? zo_model_class_count(l->model) : 0;
@@ -32,7 +43,7 @@ static zo_status forget_cells(zo_live *l, zo_act *a, tag_kind kind, const tag *n
     for (uint32_t i = 0; i < n_classes; i++)
         classes[i] = class_tag(l, i);
     for (uint32_t i = 0; i < l->n_cells && rc == ZO_OK; i++)
-        if (cell_is(l, &l->cells[i], kind, name, classes))
+        if (cell_is(&l->cells[i], kind, name, classes))
             rc = rows_remove_cell(l, a, i, rows_out, err);
     zo_free(classes);
     return rc;
@@ -53,17 +64,12 @@ static zo_status forget_all(zo_live *l, zo_act *a, uint64_t *rows_out, zo_error 
         op->u.key.key = l->groups[i].key;
     }
     zo_model_clear(l->model);
-    for (size_t i = 0; i < l->n_parts; i++)
-        zo_free(l->parts[i].sealed);
-    l->n_parts = l->n_free_parts = l->in_flight = 0;
-    l->state_part = UINT32_MAX;
+    parts_forget_all(l);
     l->uncached = l->loose = 0;
     cells_fini(l);
-    l->groups = NULL;
-    l->cells = NULL;
-    l->n_groups = l->cap_groups = l->live_groups = l->n_cells = l->cap_cells = 0;
+    cells_init(l);
     ledger_fini(&l->ledger);
-    return cells_init(l, err);
+    return ZO_OK;
 }
 
 /* ---- by ids ---- */
@@ -97,6 +103,9 @@ zo_status forget_named(zo_live *l, zo_act *a, tag_kind kind, const tag *names, s
     case TAG_ID:
         return forget_ids(l, a, names, n, rows_out, err);
     case TAG_GROUP:
+        for (size_t i = 0; i < n && rc == ZO_OK; i++)
+            rc = forget_group(l, a, &names[i], rows_out, err);
+        return rc;
     case TAG_CLASS:
     case TAG_TASK:
         for (size_t i = 0; i < n && rc == ZO_OK; i++)
@@ -160,14 +169,13 @@ static zo_status pick_rows(zo_live *l, const zo_learn *in, uint32_t *entries, zo
 static zo_status shrink_sums(zo_live *l, zo_act *a, uint32_t c, const zo_rows *rows, zo_error *err)
 {
     zo_sums *sums = NULL;
-    uint32_t slot = UINT32_MAX;
+    uint32_t slot = l->cells[c].parts;
     part_text t;
     zo_status rc;
 
-    for (uint32_t i = 0; i < l->n_parts; i++)
-        if (l->parts[i].used && l->parts[i].kind == PART_SUMS && l->parts[i].cell == c)
-            slot = i;
-    if (slot == UINT32_MAX)
+    while (slot != NO_SLOT && l->parts[slot].kind != PART_SUMS)
+        slot = l->parts[slot].next;
+    if (slot == NO_SLOT)
         return zo_fail(err, ZO_ESTORE, "", "the sums of a cell are missing");
     if ((rc = parts_open(l, a, slot, &t, err)) != ZO_OK)
         return rc;

@@ -18,16 +18,16 @@ zo_status live_make(const zo_study_row *row, zo_store *store, zo_live **out, zo_
     if (!l)
         return zo_fail_nomem(err);
     l->key = row->study;
-    l->state_part = UINT32_MAX;
+    l->state_part = NO_SLOT;
     snprintf(l->id, sizeof l->id, "%s", row->id);
+    cells_init(l);
     ledger_init(&l->ledger);
     tagmap_init(&l->by_grave, grave_name, l);
     if (!(l->arena = zo_arena_new(0)))
         rc = zo_fail_nomem(err);
     else if ((rc = zo_model_spec_decode_text(row->spec, strlen(row->spec), l->arena, &l->spec, err)) == ZO_OK &&
-             (rc = zo_model_new(&l->spec.model, &l->model, err)) == ZO_OK &&
-             (rc = zo_store_tag_key(store, l->tag_secret, err)) == ZO_OK)
-        rc = cells_init(l, err);
+             (rc = zo_model_new(&l->spec.model, &l->model, err)) == ZO_OK)
+        rc = zo_store_tag_key(store, l->tag_secret, err);
     if (rc == ZO_OK)
         *out = l;
     else
@@ -39,13 +39,13 @@ void zo_live_free(zo_live *l)
 {
     if (!l)
         return;
-    for (size_t i = 0; i < l->n_parts; i++)
-        zo_free(l->parts[i].sealed);
+    parts_forget_all(l);
     cells_fini(l);
     ledger_fini(&l->ledger);
     tagmap_fini(&l->by_grave);
     zo_free(l->parts);
     zo_free(l->free_parts);
+    zo_free(l->flying);
     zo_free(l->graves);
     zo_free(l->open);
     zo_model_free(l->model);
@@ -101,9 +101,9 @@ zo_status live_changed(zo_live *l, zo_act *a, zo_error *err)
     l->digest_known = false;
     if (!cells_keeps_rows(l))
         l->state_dirty = true;
-    else if (l->cache_stale && l->state_part != UINT32_MAX) {
+    else if (l->cache_stale && l->state_part != NO_SLOT) {
         rc = parts_drop(l, a, l->state_part, err);
-        l->state_part = UINT32_MAX;
+        l->state_part = NO_SLOT;
         l->uncached = l->loose;
         l->uncached_since = l->sequence;
     }
@@ -123,17 +123,17 @@ static zo_status put_state(zo_live *l, zo_act *a, zo_error *err)
 
     zo_bundle_init(&b);
     if ((rc = zo_model_save(l->model, &b, err)) != ZO_OK || (rc = zo_safetensors_plan(&b, &plan, err)) != ZO_OK ||
-        (rc = draft_begin(l, &d, PART_STATE, UINT32_MAX, plan.bytes, err)) != ZO_OK)
+        (rc = draft_begin(l, &d, PART_STATE, NO_SLOT, plan.bytes, err)) != ZO_OK)
         goto done;
     if (!(body = draft_body(&d, plan.bytes, err))) {
         rc = ZO_ENOMEM;
         goto done;
     }
     zo_safetensors_fill(&b, &plan, body);
-    if (l->state_part != UINT32_MAX) {
+    if (l->state_part != NO_SLOT) {
         if ((rc = parts_drop(l, a, l->state_part, err)) != ZO_OK)
             goto done;
-        l->state_part = UINT32_MAX;
+        l->state_part = NO_SLOT;
     }
     if ((rc = draft_put(l, a, &d, &slot, err)) == ZO_OK)
         l->state_part = slot;
@@ -188,8 +188,8 @@ size_t zo_live_bytes(const zo_live *l)
 {
     return sizeof *l + zo_model_memory_bytes(l->model) + l->ledger.cap_entries * (sizeof(entry) + 4) +
            (l->ledger.by_row.n_slots + l->ledger.by_id.n_slots) * sizeof(uint32_t) +
-           l->cap_parts * (sizeof(live_part) + 4) + l->cap_cells * sizeof(live_cell) +
-           l->cap_groups * sizeof(live_group) + l->cap_graves * sizeof(grave);
+           l->cap_parts * (sizeof(live_part) + 4) + l->cap_flying * sizeof *l->flying +
+           l->cap_cells * sizeof(live_cell) + l->cap_groups * sizeof(live_group) + l->cap_graves * sizeof(grave);
 }
 
 void zo_live_settled(zo_live *l, uint64_t transaction)

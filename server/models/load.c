@@ -168,7 +168,7 @@ static zo_status take_part(void *ctx, int64_t id, uint32_t kind, int64_t key, co
 
     if ((rc = parts_slot(l, &slot, ld->err)) != ZO_OK)
         return rc;
-    l->parts[slot] = (live_part){.id = id, .kind = (part_kind)kind, .used = true, .cell = UINT32_MAX};
+    l->parts[slot] = (live_part){.id = id, .kind = (part_kind)kind, .used = true, .cell = NO_SLOT};
     if (!k)
         return no_key(ld, key); /* the slot stays, to be dropped */
     if ((rc = part_unseal(l, (part_kind)kind, k->secret, body, bytes, &t, ld->err)) != ZO_OK)
@@ -176,7 +176,7 @@ static zo_status take_part(void *ctx, int64_t id, uint32_t kind, int64_t key, co
     if (kind == PART_STATE) {
         l->state_part = slot;
     } else if ((rc = enter_cell(ld, &t, key, k->secret, &c)) == ZO_OK) {
-        l->parts[slot].cell = c;
+        parts_join(l, slot, c);
         l->parts[slot].n = (uint32_t)t.n;
         if ((rc = count_in(ld, &t, c, id < ld->cache)) == ZO_OK)
             rc = enter_rows(ld, &t, slot);
@@ -237,7 +237,7 @@ static zo_status drop_unopened(zo_live *l, zo_act *a, zo_error *err)
     zo_status rc = ZO_OK;
 
     for (uint32_t i = 0; i < l->n_parts && rc == ZO_OK; i++)
-        if (l->parts[i].used && l->parts[i].cell == UINT32_MAX && l->parts[i].kind != PART_STATE)
+        if (l->parts[i].used && l->parts[i].cell == NO_SLOT && l->parts[i].kind != PART_STATE)
             rc = parts_drop(l, a, i, err);
     return rc;
 }

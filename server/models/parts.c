@@ -239,12 +239,35 @@ zo_status parts_slot(zo_live *l, uint32_t *out, zo_error *err)
     return ZO_OK;
 }
 
+/* New parts go to the front, so who walks the list doesn't meet what it puts. */
+void parts_join(zo_live *l, uint32_t slot, uint32_t cell)
+{
+    live_part *p = &l->parts[slot];
+
+    p->cell = cell;
+    p->prev = NO_SLOT;
+    p->next = l->cells[cell].parts;
+    l->cells[cell].parts = slot;
+    if (p->next != NO_SLOT)
+        l->parts[p->next].prev = slot;
+}
+
+static void leave_cell(zo_live *l, const live_part *p)
+{
+    if (p->next != NO_SLOT)
+        l->parts[p->next].prev = p->prev;
+    if (p->prev != NO_SLOT)
+        l->parts[p->prev].next = p->next;
+    else
+        l->cells[p->cell].parts = p->next;
+}
+
 static void free_slot(zo_live *l, uint32_t slot)
 {
     live_part *p = &l->parts[slot];
 
-    if (p->transaction)
-        l->in_flight--;
+    if (p->cell != NO_SLOT)
+        leave_cell(l, p);
     zo_free(p->sealed);
     *p = (live_part){0};
     l->free_parts[l->n_free_parts++] = slot;
@@ -272,6 +295,20 @@ static zo_status keep_sealed(live_part *p, const uint8_t *body, size_t bytes, zo
     return ZO_OK;
 }
 
+static zo_status reserve_flying(zo_live *l, zo_error *err)
+{
+    const size_t cap = l->cap_flying ? 2 * l->cap_flying : 16;
+    uint32_t *flying;
+
+    if (l->n_flying < l->cap_flying)
+        return ZO_OK;
+    if (!(flying = zo_realloc(l->flying, cap * sizeof *flying)))
+        return zo_fail_nomem(err);
+    l->flying = flying;
+    l->cap_flying = cap;
+    return ZO_OK;
+}
+
 zo_status draft_put(zo_live *l, zo_act *a, part_draft *d, uint32_t *slot_out, zo_error *err)
 {
     const size_t bytes = crypt_sealed_bytes(d->n);
@@ -279,21 +316,23 @@ zo_status draft_put(zo_live *l, zo_act *a, part_draft *d, uint32_t *slot_out, zo
     uint32_t slot = 0;
     live_part *p;
     zo_op *op;
-    zo_status rc = parts_slot(l, &slot, err);
+    zo_status rc = reserve_flying(l, err);
 
-    if (rc != ZO_OK) {
+    if (rc != ZO_OK || (rc = parts_slot(l, &slot, err)) != ZO_OK) {
         draft_fini(d);
         return rc;
     }
     patch_count(d);
     p = &l->parts[slot];
     *p = (live_part){.id = zo_store_next_part(a->store),
-                     .cell = d->cell,
+                     .cell = NO_SLOT,
                      .n = (uint32_t)d->rows,
                      .kind = d->kind,
                      .used = true,
                      .transaction = l->transaction};
-    l->in_flight++;
+    if (d->kind != PART_STATE)
+        parts_join(l, slot, d->cell);
+    l->flying[l->n_flying++] = slot;
     crypt_seal(secret_of(l, p), l->id, zo_model_team(l->model), draft_text(d), d->n, body);
     *d = (part_draft){0};
     if ((rc = keep_sealed(p, body, bytes, err)) != ZO_OK) {
@@ -328,15 +367,27 @@ zo_status parts_drop(zo_live *l, zo_act *a, uint32_t slot, zo_error *err)
 
 void parts_settled(zo_live *l, uint64_t transaction)
 {
-    for (size_t i = 0; l->in_flight > 0 && i < l->n_parts; i++) {
-        live_part *p = &l->parts[i];
+    size_t left = 0;
 
-        if (!p->transaction || p->transaction > transaction)
+    for (size_t i = 0; i < l->n_flying; i++) {
+        live_part *p = &l->parts[l->flying[i]];
+
+        if (p->transaction > transaction) {
+            l->flying[left++] = l->flying[i];
             continue;
+        }
         p->transaction = 0;
         zo_free(p->sealed);
         p->sealed = NULL;
         p->sealed_bytes = 0;
-        l->in_flight--;
     }
+    l->n_flying = left;
+}
+
+void parts_forget_all(zo_live *l)
+{
+    for (size_t i = 0; i < l->n_parts; i++)
+        zo_free(l->parts[i].sealed);
+    l->n_parts = l->n_free_parts = l->n_flying = 0;
+    l->state_part = NO_SLOT;
 }

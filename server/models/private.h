@@ -11,17 +11,22 @@
 
 typedef enum part_kind { PART_ROWS = 1, PART_SUMS = 2, PART_TAGS = 3, PART_STATE = 4 } part_kind;
 
+#define NO_SLOT UINT32_MAX /* the end of a list of slots */
+
 typedef struct live_group {
     tag name;
     int64_t key; /* that seals its parts: the group's own, or the model's where rows are not kept by group */
     uint8_t secret[ZO_KEY_BYTES];
-    uint64_t n; /* live rows; 0: the slot is free */
+    uint64_t n;     /* live rows; 0: the slot is free */
+    uint32_t cells; /* the first of its list; of a free slot: the next free one */
 } live_group;
 
 typedef struct live_cell {
     tag place; /* of group, task and class: what cells are found by */
     tag task;
     uint32_t group, cls;
+    uint32_t next;  /* of its group's list, or of the free ones */
+    uint32_t parts; /* the first of its list */
     uint64_t n;
     uint64_t loose; /* of them in parts of rows */
     bool used;
@@ -29,8 +34,9 @@ typedef struct live_cell {
 
 typedef struct live_part {
     int64_t id;
-    uint32_t cell;
-    uint32_t n; /* rows or tags in it; SUMS: none */
+    uint32_t cell;       /* NO_SLOT: of the whole model, or sealed with a key that is gone */
+    uint32_t next, prev; /* of its cell's list */
+    uint32_t n;          /* rows or tags in it; SUMS: none */
     part_kind kind;
     bool used;
     uint64_t transaction; /* that put it, while that is not durable; else 0 */
@@ -77,22 +83,25 @@ struct zo_live {
 
     live_group *groups;
     size_t n_groups, cap_groups, live_groups;
+    uint32_t free_group;
     tagmap by_group;
     live_cell *cells;
     size_t n_cells, cap_cells;
+    uint32_t free_cell;
     tagmap by_place;
     live_part *parts;
     size_t n_parts, cap_parts;
     uint32_t *free_parts;
     size_t n_free_parts, cap_free_parts;
-    size_t in_flight; /* parts with a transaction */
+    uint32_t *flying; /* slots of parts with a transaction; some may have been dropped since */
+    size_t n_flying, cap_flying;
     ledger ledger;
     grave *graves;
     size_t n_graves, cap_graves;
     tagmap by_grave;
 
     uint64_t transaction;
-    uint32_t state_part;     /* slot of PART_STATE; UINT32_MAX: none */
+    uint32_t state_part;     /* slot of PART_STATE; NO_SLOT: none */
     uint64_t loose;          /* rows in parts of rows, which loading adds again unless the cache has them */
     uint64_t uncached;       /* those that it has not */
     uint64_t uncached_since; /* sequence at which the cache was dropped */
@@ -110,7 +119,7 @@ struct zo_live {
 };
 
 /* ---- cells.c ---- */
-zo_status cells_init(zo_live *l, zo_error *err);
+void cells_init(zo_live *l);
 void cells_fini(zo_live *l);
 tag cells_group_tag(const zo_live *l, const char *name); /* NULL: the unnamed one */
 tag cells_task_tag(const zo_live *l, const char *name);
@@ -151,6 +160,7 @@ zo_status part_parse(const zo_live *l, part_kind kind, uint8_t *plain, size_t n,
 zo_status part_unseal(const zo_live *l, part_kind kind, const uint8_t *secret, const void *sealed, size_t bytes,
                       part_text *out, zo_error *err);
 zo_status parts_slot(zo_live *l, uint32_t *out, zo_error *err);
+void parts_join(zo_live *l, uint32_t slot, uint32_t cell);
 /* Read and open a part. */
 zo_status parts_open(zo_live *l, zo_act *a, uint32_t slot, part_text *out, zo_error *err);
 /* Begin a part's text: its head; rows or a body follow. It is sealed where it lies. */
@@ -169,6 +179,7 @@ void *draft_body(part_draft *d, size_t n, zo_error *err); /* n bytes to be fille
 zo_status draft_put(zo_live *l, zo_act *a, part_draft *d, uint32_t *slot_out, zo_error *err);
 void draft_fini(part_draft *d);
 zo_status parts_drop(zo_live *l, zo_act *a, uint32_t slot, zo_error *err);
+void parts_forget_all(zo_live *l); /* without ops */
 void parts_settled(zo_live *l, uint64_t transaction);
 size_t parts_row_bytes(const zo_live *l, part_kind kind);
 size_t parts_limit(const zo_live *l, part_kind kind); /* bytes of rows a part should hold at most */

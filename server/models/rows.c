@@ -166,18 +166,14 @@ zo_status rows_add_sums(zo_live *l, zo_act *a, uint32_t c, const zo_sums *sums, 
 /* sums holds the new rows, tags has them waiting; what the cell has on disk joins them. */
 static zo_status fold(zo_live *l, zo_act *a, uint32_t c, zo_sums *sums, chain *tags, zo_error *err)
 {
-    const size_t n_parts = l->n_parts; /* those put below are not to be folded */
     row_batch batch;
     zo_status rc = batch_begin(&batch, l, sums, 1, l->cells[c].loose, err);
 
-    for (uint32_t i = 0; i < n_parts && rc == ZO_OK; i++) {
-        const live_part *p = &l->parts[i];
-
-        if (!p->used || p->cell != c)
-            continue;
-        if (p->kind == PART_ROWS)
+    for (uint32_t i = l->cells[c].parts, next; i != NO_SLOT && rc == ZO_OK; i = next) {
+        next = l->parts[i].next;
+        if (l->parts[i].kind == PART_ROWS)
             rc = fold_rows(l, a, i, &batch, tags, err);
-        else if (p->kind == PART_SUMS)
+        else if (l->parts[i].kind == PART_SUMS)
             rc = fold_sums(l, a, i, sums, err);
     }
     if (rc == ZO_OK && (rc = batch_flush(&batch, err)) == ZO_OK)
@@ -432,9 +428,10 @@ zo_status rows_remove_cell(zo_live *l, zo_act *a, uint32_t c, uint64_t *rows_io,
     zo_status rc = batch_begin(&out, l, NULL, -1, l->cells[c].loose, err);
 
     l->cache_stale = true;
-    for (uint32_t i = 0; i < l->n_parts && rc == ZO_OK; i++)
-        if (l->parts[i].used && l->parts[i].kind != PART_STATE && l->parts[i].cell == c)
-            rc = remove_part(l, a, i, &out, &rows, err);
+    for (uint32_t i = l->cells[c].parts, next; i != NO_SLOT && rc == ZO_OK; i = next) {
+        next = l->parts[i].next;
+        rc = remove_part(l, a, i, &out, &rows, err);
+    }
     if (rc == ZO_OK)
         rc = batch_flush(&out, err);
     batch_end(&out);

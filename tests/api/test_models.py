@@ -124,6 +124,21 @@ def test_large_cells_fold_and_forget(own_daemon, retention):
     assert digest(api, path) == book.judge(api)
 
 
+def test_coming_and_going_takes_no_memory(api):
+    """Groups, their cells and parts leave their places to those that come next."""
+    book = Book(random.Random(4))
+    path = create(api, retention="rows")
+
+    def come_and_go(rounds):
+        for i in range(rounds):
+            for task in TASKS:
+                assert api.post(path + "/learn", book.body(book.new_rows(3, GROUPS[i % 3], task))).status == 200
+            assert api.post(path + "/forget", {"group": GROUPS[i % 3]}).json["rows"] == 0
+        return api.get(path + "/stats").json["memory_bytes"]
+
+    assert come_and_go(20) == come_and_go(100)
+
+
 def test_equal_states_predict_equal_bits_in_any_batch(api):
     rng = random.Random(3)
     book = Book(rng)
