@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from model_client import Book, create, digest
 from zeroth_client import float_space, in_threads
 
 LINES = {"Content-Type": "application/x-ndjson"}
@@ -172,3 +173,38 @@ def test_pipelined_requests_are_answered_in_order(daemon, api, new_study):
             data += got
     numbers = [json.loads(part.split(b"\r\n\r\n")[1].split(b"HTTP/1.1")[0])["trials"][0]["number"] for part in data.split(b"HTTP/1.1 200 OK")[1:]]
     assert numbers == list(range(20))
+
+
+def test_changes_of_a_model_are_one_sequence(own_daemon):
+    """Clients learn into and forget from the same groups at once, so that a forget meets parts that are still on their way to the disk. In the
+    order of their sequence numbers the changes give the final state; each number is taken once, and what was refused takes none."""
+    d = own_daemon()
+    path = create(d.client())
+    done = []  # (sequence, rows that came, group that went, id that went)
+
+    def work(client):
+        api, rng = d.client(), random.Random(client)
+        book = Book(rng)
+        for i in range(80):
+            new = [(f"c{client}-{r[0]}", *r[1:]) for r in book.new_rows(rng.randint(1, 4), rng.choice("st"), None)]
+            r = api.post(path + "/learn", book.body(new))
+            assert r.status == 200, r
+            done.append((r.json["sequence"], new, "", ""))
+            group, name = (rng.choice("st"), "") if i % 3 == 0 else ("", new[0][0])
+            r = api.post(path + "/forget", {"group": group} if group else {"ids": [name]})
+            assert r.status in (200, 404, 409), r  # of these two: another was first
+            if r.status == 200:
+                done.append((r.json["sequence"], [], group, name))
+
+    in_threads(6, work)
+    done.sort(key=lambda change: change[0])
+    assert [change[0] for change in done] == list(range(2, len(done) + 2))  # 1 made the model
+    book = Book(random.Random(0))
+    for _, new, group, name in done:
+        book.rows = [r for r in book.rows if r[1] != group and r[0] != name] + new
+    api = d.client()
+    assert digest(api, path) == book.judge(api)
+    d.kill()
+    d.start()
+    api = d.client()
+    assert digest(api, path) == book.judge(api)
