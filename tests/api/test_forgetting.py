@@ -141,6 +141,33 @@ def test_a_restored_backup_does_not_bring_the_forgotten_back(own_daemon, tmp_pat
     assert api.post(path + "/verify", {"digest": first["state_digest"]}).json == {**api.post(path + "/verify", {"digest": first["state_digest"]}).json, "match": True, "chain": "intact"}
 
 
+def test_a_group_that_is_empty_has_no_key(own_daemon):
+    """Whatever took its last row, when the reply says so the key is gone: copies of the database can't be read any more."""
+    d = own_daemon()
+    api = d.client()
+    path = create(api)
+
+    def n_keys():
+        with sqlite3.connect(f"file:{d.db}-keys?mode=ro", uri=True) as db:
+            return db.execute("SELECT count(*) FROM keys").fetchone()[0]
+
+    book = Book(random.Random(8))
+    groups = {g: book.new_rows(4, g, f"task of {g}") for g in ("by group", "by ids", "by class", "by task", "by rows", "by all")}
+    groups["by class"] = [(*r[:3], "rare", r[4]) for r in groups["by class"]]
+    for rows in groups.values():
+        assert api.post(path + "/learn", book.body(rows)).status == 200
+    left = 1 + len(groups)  # and the model's own
+    assert n_keys() == left
+    assert api.post(path + "/forget", {"ids": [r[0] for r in groups["by ids"][1:]]}).status == 200
+    assert n_keys() == left
+    for body in ({"group": "by group"}, {"ids": [groups["by ids"][0][0]]}, {"class": "rare"}, {"task": "task of by task"}, book.body(groups["by rows"], with_ids=False), {"all": True}):
+        assert api.post(path + "/forget", body).status == 200
+        left -= 1
+        assert n_keys() == left, body
+    assert api.delete(path).status == 204
+    assert n_keys() == 0
+
+
 def test_a_deleted_model_is_gone_from_backups_too(own_daemon, tmp_path):
     d = own_daemon()
     api = d.client()
