@@ -91,6 +91,11 @@ def test_rows_that_become_sums_leave_the_saved_ones(own_daemon):
     m.learn(1100, GROUPS[0])
     assert not m.is_saved()
     m.again(d.kill)
+    m.again(d.stop)
+    assert m.is_saved()
+    m.learn(5, GROUPS[1])
+    m.again(d.kill)  # the sums of large cells are in the saved ones
+    assert m.is_saved()
     large = [r for r in m.book.rows if r[1] == GROUPS[0]]
     m.forget(m.book.body(large, with_ids=False), large)  # nothing of the cells is left, sums included
     m.again(d.kill)
