@@ -115,11 +115,12 @@ def test_a_restored_backup_does_not_bring_the_forgotten_back(own_daemon, tmp_pat
             new = book.new_rows(9, group, task)
             assert api.post(path + "/learn", book.body(new)).status == 200
             book.rows += new
-    back = book.new_rows(3, "carol", None)  # forgotten and learned again before the backup: not to be forgotten twice
-    assert api.post(path + "/learn", book.body(back)).status == 200
-    assert api.post(path + "/forget", {"group": "carol"}).status == 200
-    assert api.post(path + "/learn", book.body(back)).status == 200
-    book.rows += back
+    for group in ("carol", "dave"):  # forgotten and learned again before the backup; one of them is forgotten again after it
+        back = book.new_rows(3, group, None)
+        assert api.post(path + "/learn", book.body(back)).status == 200
+        assert api.post(path + "/forget", {"group": group}).status == 200
+        assert api.post(path + "/learn", book.body(back)).status == 200
+        book.rows += back if group == "carol" else []
     d.stop()
     backup = tmp_path / "backup"
     backup.mkdir()
@@ -129,9 +130,11 @@ def test_a_restored_backup_does_not_bring_the_forgotten_back(own_daemon, tmp_pat
     gone = {"group": lambda r: r[1] == "alice", "ids": lambda r: r[0] in ("r1", "r20"), "class": lambda r: r[3] == "a",
             "task": lambda r: r[2] == "t2", "all": lambda r: True}[by]
     request = {"group": {"group": "alice"}, "ids": {"ids": ["r1", "r20"]}, "class": {"class": "a"}, "task": {"task": "t2"}, "all": {"all": True}}[by]
+    assert api.post(path + "/forget", {"group": "dave"}).json["request"] == 3
+    assert "request 3" in api.post(path + "/forget", {"group": "dave"}).json["detail"]
     first = api.post(path + "/forget", request).json
     book.rows = [r for r in book.rows if not gone(r)]
-    erased(api, path, 2)
+    erased(api, path, 4)
     d.stop()
     for p in list(d.directory.glob("zeroth.db*")):
         if "-keys" not in p.name:
@@ -142,7 +145,8 @@ def test_a_restored_backup_does_not_bring_the_forgotten_back(own_daemon, tmp_pat
     assert digest(api, path) == first["state_digest"] == book.judge(api)
     if by != "all":
         r = api.post(path + "/forget", request)
-        assert r.status == 409 and "request 2" in r.json["detail"]
+        assert r.status == 409 and "request 4" in r.json["detail"]
+        assert "request 3" in api.post(path + "/forget", {"group": "dave"}).json["detail"]
     assert api.post(path + "/verify", {"digest": first["state_digest"]}).json == {**api.post(path + "/verify", {"digest": first["state_digest"]}).json, "match": True, "chain": "intact"}
 
 
