@@ -21,6 +21,7 @@
 #include "api/api.h"
 #include "base/log.h"
 #include "codec/jsonread.h"
+#include "unit/scratch.h"
 
 enum { STOP = 1, WAKE_PARKED };
 static struct daemon {
@@ -30,7 +31,7 @@ static struct daemon {
     atomic_int command;
     pthread_t thread;
     pthread_barrier_t ready;
-    char folder[32], db[64];
+    char folder[SCRATCH_BYTES], db[64];
     int port;
     bool failed;
 } d;
@@ -175,8 +176,7 @@ __attribute__((unused)) static void assert_says(const char *text, const char *pa
 static int daemon_start(void **state)
 {
     (void)state;
-    strcpy(d.folder, "/tmp/zo-api-XXXXXX");
-    if (!mkdtemp(d.folder))
+    if (!scratch_folder(d.folder))
         return -1;
     snprintf(d.db, sizeof d.db, "%s/x.db", d.folder);
     zo_json_start();

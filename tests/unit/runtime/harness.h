@@ -21,6 +21,7 @@
 #include "base/metrics.h"
 #include "codec/spec.h"
 #include "runtime/runtime.h"
+#include "unit/scratch.h"
 
 /* ---- a VFS that can hold or fail the log's syncs and writes ---- */
 enum { DISK_FINE, DISK_HELD, DISK_FULL, DISK_BROKEN };
@@ -221,8 +222,7 @@ static inline void fx_init(fx *f, const zo_runtime_opts *o)
         f->opts.workers = 2;
     pthread_mutex_init(&f->mu, NULL);
     pthread_cond_init(&f->changed, NULL);
-    strcpy(f->dir, "/tmp/zo_rt_XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
+    assert_true(scratch_folder(f->dir));
     snprintf(f->path, sizeof f->path, "%s/t.db", f->dir);
     zo_log_set_level(getenv("ZO_TEST_LOG") ? ZO_DEBUG : ZO_LOG_OFF);
     atomic_store(&disk, DISK_FINE);

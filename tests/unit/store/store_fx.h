@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "store/store.h"
+#include "unit/scratch.h"
 
 typedef struct fx {
     char dir[256], path[300];
@@ -105,13 +106,11 @@ static inline void fx_empty_dir(const char *dir)
         closedir(d);
 }
 
-/* A folder in memory if there is one: these tests are about logic, and syncs to a shared disk take long. */
 static inline fx *fx_new(void)
 {
     fx *f = calloc(1, sizeof *f);
 
-    snprintf(f->dir, sizeof f->dir, "%s/zo-store-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    assert_non_null(mkdtemp(f->dir));
+    assert_true(scratch_folder(f->dir));
     snprintf(f->path, sizeof f->path, "%s/z.db", f->dir);
     f->opts.create = f->opts.migrate = true;
     pthread_mutex_init(&f->mu, NULL);
