@@ -111,7 +111,8 @@ zo_status live_changed(zo_live *l, zo_act *a, zo_error *err)
     return rc;
 }
 
-/* The old state leaves first, so that the new one takes its pages: the write is half as long. */
+/* Sums that are all there is of a model are written over. Those that only save time must not: their number tells which
+ * parts they have in them. There the old ones leave first, so that the new ones take their pages. */
 static zo_status put_state(zo_live *l, zo_act *a, zo_error *err)
 {
     part_draft d = {0};
@@ -130,6 +131,10 @@ static zo_status put_state(zo_live *l, zo_act *a, zo_error *err)
         goto done;
     }
     zo_safetensors_fill(&b, &plan, body);
+    if (l->state_part != NO_SLOT && !cells_keeps_rows(l)) {
+        rc = draft_put_over(l, a, &d, l->state_part, err);
+        goto done;
+    }
     if (l->state_part != NO_SLOT) {
         if ((rc = parts_drop(l, a, l->state_part, err)) != ZO_OK)
             goto done;

@@ -309,20 +309,43 @@ static zo_status reserve_flying(zo_live *l, zo_error *err)
     return ZO_OK;
 }
 
-zo_status draft_put(zo_live *l, zo_act *a, part_draft *d, uint32_t *slot_out, zo_error *err)
+static zo_status seal(zo_live *l, zo_act *a, part_draft *d, live_part *p, bool over, zo_error *err)
 {
     const size_t bytes = crypt_sealed_bytes(d->n);
     uint8_t *body = d->room;
+    zo_op *op = NULL;
+    zo_status rc;
+
+    patch_count(d);
+    crypt_seal(secret_of(l, p), l->id, zo_model_team(l->model), draft_text(d), d->n, body);
+    *d = (part_draft){0};
+    if ((rc = keep_sealed(p, body, bytes, err)) != ZO_OK) {
+        zo_free(body);
+    } else if ((rc = zo_changes_take(a->changes, body, err)) == ZO_OK) {
+        op = zo_changes_add(a->changes, ZO_OP_PART_PUT, l->key, err);
+        rc = op ? ZO_OK : ZO_ENOMEM;
+    }
+    if (rc != ZO_OK)
+        return rc;
+    op->u.part.part = p->id;
+    op->u.part.key = key_of(l, p);
+    op->u.part.kind = p->kind;
+    op->u.part.over = over;
+    op->u.part.body = body;
+    op->u.part.bytes = bytes;
+    return ZO_OK;
+}
+
+zo_status draft_put(zo_live *l, zo_act *a, part_draft *d, uint32_t *slot_out, zo_error *err)
+{
     uint32_t slot = 0;
     live_part *p;
-    zo_op *op;
     zo_status rc = reserve_flying(l, err);
 
     if (rc != ZO_OK || (rc = parts_slot(l, &slot, err)) != ZO_OK) {
         draft_fini(d);
         return rc;
     }
-    patch_count(d);
     p = &l->parts[slot];
     *p = (live_part){.id = zo_store_next_part(a->store),
                      .cell = NO_SLOT,
@@ -333,25 +356,27 @@ zo_status draft_put(zo_live *l, zo_act *a, part_draft *d, uint32_t *slot_out, zo
     if (d->kind != PART_STATE)
         parts_join(l, slot, d->cell);
     l->flying[l->n_flying++] = slot;
-    crypt_seal(secret_of(l, p), l->id, zo_model_team(l->model), draft_text(d), d->n, body);
-    *d = (part_draft){0};
-    if ((rc = keep_sealed(p, body, bytes, err)) != ZO_OK) {
-        zo_free(body);
-    } else if ((rc = zo_changes_take(a->changes, body, err)) == ZO_OK) {
-        op = zo_changes_add(a->changes, ZO_OP_PART_PUT, l->key, err);
-        rc = op ? ZO_OK : ZO_ENOMEM;
-    }
-    if (rc != ZO_OK) {
+    if ((rc = seal(l, a, d, p, false, err)) != ZO_OK) {
         free_slot(l, slot);
         return rc;
     }
-    op->u.part.part = p->id;
-    op->u.part.key = key_of(l, p);
-    op->u.part.kind = p->kind;
-    op->u.part.body = body;
-    op->u.part.bytes = bytes;
     *slot_out = slot;
     return ZO_OK;
+}
+
+zo_status draft_put_over(zo_live *l, zo_act *a, part_draft *d, uint32_t slot, zo_error *err)
+{
+    live_part *p = &l->parts[slot];
+    const zo_status rc = reserve_flying(l, err);
+
+    ZO_ASSERT(p->kind == PART_STATE && d->kind == PART_STATE); /* of others the sealed body is kept, too */
+    if (rc != ZO_OK) {
+        draft_fini(d);
+        return rc;
+    }
+    p->transaction = l->transaction;
+    l->flying[l->n_flying++] = slot;
+    return seal(l, a, d, p, true, err);
 }
 
 zo_status parts_drop(zo_live *l, zo_act *a, uint32_t slot, zo_error *err)

@@ -177,6 +177,8 @@ zo_status draft_row(zo_live *l, part_draft *d, const tag *row, const tag *id, co
 void *draft_body(part_draft *d, size_t n, zo_error *err); /* n bytes to be filled; NULL: ZO_ENOMEM */
 /* Seal it and append the op that puts it; the slot is new. The draft is empty afterwards, also on failure. */
 zo_status draft_put(zo_live *l, zo_act *a, part_draft *d, uint32_t *slot_out, zo_error *err);
+/* In the place of a part that is there, of the same kind. */
+zo_status draft_put_over(zo_live *l, zo_act *a, part_draft *d, uint32_t slot, zo_error *err);
 void draft_fini(part_draft *d);
 zo_status parts_drop(zo_live *l, zo_act *a, uint32_t slot, zo_error *err);
 void parts_forget_all(zo_live *l); /* without ops */

@@ -51,6 +51,7 @@ enum { ZO_SECRET_BYTES = 32, ZO_PATH_BYTES = 4096 };
                       " FROM tombstones_due WHERE model = ?1 OR ?1 = 0")                                               \
     X(TOMBSTONES_DROP, "DELETE FROM tombstones_due WHERE model = ?1 OR ?1 = 0")                                        \
     X(PART_PUT, "INSERT INTO parts (part, model, kind, key, body, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")               \
+    X(PART_OVER, "UPDATE parts SET body = ?5, sum = ?6 WHERE part = ?1 AND model = ?2 AND kind = ?3 AND key = ?4")     \
     X(PART_DROP, "DELETE FROM parts WHERE part = ?1 AND model = ?2")                                                   \
     X(PARTS_DROP, "DELETE FROM parts WHERE model = ?1")                                                                \
     X(PART, "SELECT kind, key, body, sum FROM parts WHERE part = ?1 AND model = ?2")                                   \

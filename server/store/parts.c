@@ -13,10 +13,12 @@ static int64_t sum_of(int64_t part, int64_t model, int64_t kind, int64_t key, co
     return zo_sum_end(&s);
 }
 
+/* A body of the same size is written over where it lies: no page is freed, searched for or made zero, which is two
+ * fifths of the cost of a drop and a put. */
 zo_status zo_part_put(zo_store *st, const zo_op *op, zo_error *err) /* [store] */
 {
     sqlite3_stmt *q = NULL;
-    zo_status s = zo_conn_query(&st->conn, ZO_SQL_PART_PUT, &q, err);
+    zo_status s = zo_conn_query(&st->conn, op->u.part.over ? ZO_SQL_PART_OVER : ZO_SQL_PART_PUT, &q, err);
     int rc = SQLITE_OK;
 
     if (s != ZO_OK)
@@ -30,7 +32,10 @@ zo_status zo_part_put(zo_store *st, const zo_op *op, zo_error *err) /* [store] *
             : sqlite3_bind_int64(q, 6,
                                  sum_of(op->u.part.part, op->study, op->u.part.kind, op->u.part.key, op->u.part.body,
                                         op->u.part.bytes));
-    return zo_conn_finish(&st->conn, q, rc, "store a model's data", err);
+    s = zo_conn_finish(&st->conn, q, rc, "store a model's data", err);
+    if (s == ZO_OK && op->u.part.over && sqlite3_changes(st->conn.db) != 1)
+        return zo_fail(err, ZO_ECONFLICT, "", "a part that is to be written over is not there");
+    return s;
 }
 
 zo_status zo_part_drop(zo_store *st, const zo_op *op, zo_error *err) /* [store] */

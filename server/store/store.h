@@ -106,6 +106,7 @@ typedef struct zo_op {
         struct {
             int64_t part, key;
             uint32_t kind;
+            bool over; /* the part is there, with this key and kind: another body, best of the same size */
             const void *body;
             size_t bytes;
         } part;
