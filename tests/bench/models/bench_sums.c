@@ -1,6 +1,7 @@
-/* Learning rows into exact sums against LAPACK's float64 product of as many, in the same run. A line a size, in
- * milliseconds of processor, the least of interleaved repeats: "d sums dsyrk sums/dsyrk dsyrk_rows_per_s". sums is 256
- * quantised rows of one class into the int64 triangle of a live model; dsyrk is of 256 rows of doubles. */
+/* Learning rows into exact sums against LAPACK's float64 product of as many, in the same run. Takes sizes, prints a
+ * line for each, in milliseconds of processor, the least of interleaved repeats: "d sums dsyrk sums/dsyrk
+ * dsyrk_rows_per_s". sums is 256 quantised rows of one class into the int64 triangle of a live model; dsyrk is of 256
+ * rows of doubles. */
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,13 +76,19 @@ static void measure(size_t d)
     free(x);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static const size_t sizes[] = {512, 1024, 2048};
-
     mallopt(M_MMAP_THRESHOLD, 16 << 20); /* as zerothd has it */
     mallopt(M_TRIM_THRESHOLD, 16 << 20);
-    for (size_t i = 0; i < ZO_LEN(sizes); i++)
-        measure(sizes[i]);
+    for (int i = 1; i < argc; i++) {
+        char *end;
+        const unsigned long d = strtoul(argv[i], &end, 10);
+
+        if (*end || d < 1 || d > 8192) {
+            fprintf(stderr, "usage: bench_sums D...   (1 to 8192)\n");
+            return 64;
+        }
+        measure(d);
+    }
     return 0;
 }
