@@ -3,16 +3,9 @@
 #define ZO_TESTS_FAULT_RUNTIME_FX_H
 
 #include "unit/runtime/harness.h"
-#include "fault/fault.h"
+#include "fault/sweep.h"
 
 enum { MAX_TRIALS = 4000 };
-
-static inline bool deep(void)
-{
-    const char *s = getenv("ZEROTH_DEEP");
-
-    return s && strcmp(s, "1") == 0;
-}
 
 /* ---- what a study holds ---- */
 typedef struct census {

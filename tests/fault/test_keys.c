@@ -6,7 +6,7 @@
 #include "unit/store/store_fx.h"
 
 #include "base/log.h"
-#include "fault/fault.h"
+#include "fault/sweep.h"
 
 enum { GROUPS = 8, STEPS = 14, SAMPLED = 60, OWN_KEY = ZO_KEY_OF_MODEL, PART_BYTES = 3000 };
 enum { MAKE, LEARN, FORGET, REMOVE };
@@ -361,21 +361,7 @@ static bool keys_are_gone(const fx *f, const script *s, char *why, size_t size)
     return good;
 }
 
-static bool deep(void)
-{
-    const char *s = getenv("ZEROTH_DEEP");
-
-    return s && strcmp(s, "1") == 0;
-}
-
 /* ---- sweeps ---- */
-typedef struct sweep {
-    const char *name;
-    unsigned ops;
-    zo_fault_how how;
-    bool persistent, alloc;
-} sweep;
-
 static bool run(const sweep *w, uint64_t k, uint64_t *points)
 {
     void *state;
@@ -385,14 +371,10 @@ static bool run(const sweep *w, uint64_t k, uint64_t *points)
 
     fx_setup_closed(&state);
     fx *f = state;
-    if (w->alloc)
-        zo_fault_alloc_arm(k, w->persistent);
-    else
-        zo_fault_vfs_arm(w->ops, w->how, k, w->persistent);
-    if (open_store(f, w->alloc ? NULL : ZO_FAULT_VFS, &err) == ZO_OK)
+    sweep_arm(w, k);
+    if (open_store(f, sweep_vfs(w), &err) == ZO_OK)
         run_script(f, &s);
-    *points = w->alloc ? zo_fault_alloc_calls() : zo_fault_vfs_calls();
-    const bool struck = w->alloc ? zo_fault_alloc_disarm() : zo_fault_vfs_disarm();
+    const bool struck = sweep_disarm(w, points);
     if (!struck && s.first[0])
         fail_msg("without a fault: %s", s.first);
     zo_store_close(f->st);
@@ -405,18 +387,7 @@ static bool run(const sweep *w, uint64_t k, uint64_t *points)
 
 static void sweep_all(void **state)
 {
-    const sweep *w = *state;
-    uint64_t points = 0, now, runs = 0, strikes = 0;
-
-    run(w, UINT64_MAX, &points);
-    const uint64_t step = deep() || points <= SAMPLED ? 1 : points / SAMPLED;
-    for (uint64_t k = 1; k <= points; k += step == 1 ? 1 : 1 + (k * 2654435761u >> 7) % (2 * step - 1)) {
-        strikes += run(w, k, &now);
-        runs++;
-    }
-    print_message("%-28s %5llu points, %4llu runs, %4llu struck\n", w->name, (unsigned long long)points,
-                  (unsigned long long)runs, (unsigned long long)strikes);
-    assert_true(strikes * 10 >= runs * 8); /* threads make the count vary a little */
+    sweep_points(*state, SAMPLED, run);
 }
 
 /* ---- power cuts ---- */

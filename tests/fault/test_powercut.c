@@ -4,7 +4,7 @@
 #include "unit/store/store_fx.h"
 
 #include <stdatomic.h>
-#include "fault/fault.h"
+#include "fault/sweep.h"
 
 enum { MAX_STUDIES = 16, MAX_ACKS = 20000, MAX_OUT = 4, PER_LIST = 5 };
 static const int64_t T0 = 4000000000000;
@@ -49,13 +49,6 @@ static struct {
     uint64_t reply_seq[MAX_ACKS]; /* reply i was stored with event reply_seq[i] of study reply_study[i] */
     int reply_study[MAX_ACKS], n_replies;
 } world;
-
-static bool deep(void)
-{
-    const char *s = getenv("ZEROTH_DEEP");
-
-    return s && strcmp(s, "1") == 0;
-}
 
 static void acknowledged(zo_write *list, void *ctx) /* [store] */
 {

@@ -292,13 +292,6 @@ static void verify(fx *f, const script *s, bool memory_too)
         fail_msg("replay: %s; after: %s", err.message, s->first);
 }
 
-typedef struct sweep {
-    const char *name;
-    unsigned ops;
-    zo_fault_how how;
-    bool persistent, alloc;
-} sweep;
-
 static bool run(const sweep *w, uint64_t k, uint64_t *points)
 {
     fx f;
@@ -306,14 +299,10 @@ static bool run(const sweep *w, uint64_t k, uint64_t *points)
     bool struck;
 
     fx_init(&f, NULL);
-    f.store_opts.vfs = w->alloc ? NULL : ZO_FAULT_VFS;
-    if (w->alloc)
-        zo_fault_alloc_arm(k, w->persistent);
-    else
-        zo_fault_vfs_arm(w->ops, w->how, k, w->persistent);
+    f.store_opts.vfs = sweep_vfs(w);
+    sweep_arm(w, k);
     run_script(&f, &s);
-    *points = w->alloc ? zo_fault_alloc_calls() : zo_fault_vfs_calls();
-    struck = w->alloc ? zo_fault_alloc_disarm() : zo_fault_vfs_disarm();
+    struck = sweep_disarm(w, points);
     if (s.wrong)
         fail_msg("%s %llu: a wrong answer: %s", w->name, (unsigned long long)k, s.first);
     if (!struck && s.first[0])
@@ -327,22 +316,7 @@ static bool run(const sweep *w, uint64_t k, uint64_t *points)
 
 static void sweep_all(void **state)
 {
-    const sweep *w = *state;
-    uint64_t points = 0, runs = 0, strikes = 0, k;
-
-    run(w, UINT64_MAX, &points); /* count */
-    const uint64_t step = deep() || points <= SAMPLED ? 1 : points / SAMPLED;
-    for (k = 1; k <= points; k += step == 1 ? 1 : 1 + (k * 2654435761u >> 7) % (2 * step - 1)) { /* step on average */
-        uint64_t now;
-
-        if (getenv("ZO_TEST_LOG"))
-            print_message("%s %llu\n", w->name, (unsigned long long)k);
-        strikes += run(w, k, &now);
-        runs++;
-    }
-    print_message("%-28s %5llu points, %4llu runs, %4llu struck\n", w->name, (unsigned long long)points,
-                  (unsigned long long)runs, (unsigned long long)strikes);
-    assert_true(strikes * 10 >= runs * 8); /* threads make the count vary a little */
+    sweep_points(*state, SAMPLED, run);
 }
 
 int main(void)

@@ -5,7 +5,7 @@
 #include "unit/store/store_fx.h"
 
 #include "base/log.h"
-#include "fault/fault.h"
+#include "fault/sweep.h"
 
 enum { ROUNDS = 5, PER = 3, STUDIES = 2, SAMPLED = 150 };
 static const int64_t T0 = 4000000000000;
@@ -20,13 +20,6 @@ typedef struct outcome { /* what the script knows when it is done */
     bool wrong;      /* a read gave what was never written */
     char first[600]; /* first error */
 } outcome;
-
-static bool deep(void)
-{
-    const char *s = getenv("ZEROTH_DEEP");
-
-    return s && strcmp(s, "1") == 0;
-}
 
 static void note(outcome *o, const zo_error *err)
 {
@@ -209,13 +202,6 @@ static void verify(fx *f, const outcome *o)
     fx_create(f, "afterwards");
 }
 
-typedef struct sweep {
-    const char *name;
-    unsigned ops;
-    zo_fault_how how;
-    bool persistent, alloc;
-} sweep;
-
 /* One run with a fault at point k; false when there was no such point. */
 static bool run(const sweep *w, uint64_t k, uint64_t *points)
 {
@@ -225,13 +211,9 @@ static bool run(const sweep *w, uint64_t k, uint64_t *points)
 
     fx_setup_closed(&state);
     fx *f = state;
-    if (w->alloc)
-        zo_fault_alloc_arm(k, w->persistent);
-    else
-        zo_fault_vfs_arm(w->ops, w->how, k, w->persistent);
-    script(f, w->alloc ? NULL : ZO_FAULT_VFS, &o);
-    *points = w->alloc ? zo_fault_alloc_calls() : zo_fault_vfs_calls();
-    struck = w->alloc ? zo_fault_alloc_disarm() : zo_fault_vfs_disarm();
+    sweep_arm(w, k);
+    script(f, sweep_vfs(w), &o);
+    struck = sweep_disarm(w, points);
     if (o.wrong)
         fail_msg("%s %llu: a read was wrong; after: %s", w->name, (unsigned long long)k, o.first);
     if (!struck && o.first[0])
@@ -246,21 +228,7 @@ static bool run(const sweep *w, uint64_t k, uint64_t *points)
 
 static void sweep_all(void **state)
 {
-    const sweep *w = *state;
-    uint64_t points = 0, runs = 0, strikes = 0, k;
-
-    run(w, UINT64_MAX, &points); /* count */
-    const uint64_t step = deep() || points <= SAMPLED ? 1 : points / SAMPLED;
-    for (k = 1; k <= points;
-         k += step == 1 ? 1 : 1 + (k * 2654435761u >> 7) % (2 * step - 1)) { /* about step on average */
-        uint64_t now;
-
-        strikes += run(w, k, &now);
-        runs++;
-    }
-    print_message("%-28s %5llu points, %4llu runs, %4llu struck\n", w->name, (unsigned long long)points,
-                  (unsigned long long)runs, (unsigned long long)strikes);
-    assert_true(strikes * 10 >= runs * 8); /* threads make the count vary a little */
+    sweep_points(*state, SAMPLED, run);
 }
 
 int main(void)
