@@ -46,15 +46,21 @@ class Kept:
         return is_saved(self.daemon, self.api, self.path)
 
 
-@pytest.mark.parametrize("retention", ["rows", "groups"])
-def test_saved_sums_hold_what_they_held_and_no_more(own_daemon, retention):
-    d = own_daemon()
+def saved(d, retention):
+    """A model of 1,200 rows whose sums are saved."""
     m = Kept(d, retention)
     for group in GROUPS:
         m.learn(100, group)
     assert not m.is_saved()
     m.again(d.stop)
     assert m.is_saved()
+    return m
+
+
+@pytest.mark.parametrize("retention", ["rows", "groups"])
+def test_saved_sums_hold_what_they_held_and_no_more(own_daemon, retention):
+    d = own_daemon()
+    m = saved(d, retention)
     m.learn(5, "later")
     m.learn(5, GROUPS[0])
     m.again(d.kill)  # the sums as they were saved, and the rows since
@@ -83,11 +89,7 @@ def test_saved_sums_hold_what_they_held_and_no_more(own_daemon, retention):
 def test_rows_that_become_sums_leave_the_saved_ones(own_daemon):
     """Of a cell that grows large, rows in the saved sums are put again as the cell's own sums: they must not count twice."""
     d = own_daemon()
-    m = Kept(d, "groups")
-    for group in GROUPS:
-        m.learn(100, group)
-    m.again(d.stop)
-    assert m.is_saved()
+    m = saved(d, "groups")
     m.learn(1100, GROUPS[0])
     assert not m.is_saved()
     m.again(d.kill)
@@ -105,11 +107,7 @@ def test_rows_that_become_sums_leave_the_saved_ones(own_daemon):
 
 def test_relabelled_rows_leave_the_saved_sums(own_daemon):
     d = own_daemon()
-    m = Kept(d, "rows")
-    for group in GROUPS:
-        m.learn(100, group)
-    m.again(d.stop)
-    assert m.is_saved()
+    m = saved(d, "rows")
     ids = [r[0] for r in m.book.rows[::50]]
     assert m.api.post(m.path + "/relabel", {"ids": ids, "labels": ["b"] * len(ids)}).status == 200
     m.book.rows = [(r[0], r[1], r[2], "b" if r[0] in ids else r[3], r[4]) for r in m.book.rows]
