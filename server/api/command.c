@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 #include "base/clock.h"
 #include "codec/jsonread.h"
 
@@ -331,6 +332,26 @@ static void set_headers(api_cmd *c)
         zo_req_header_set(c->req, "Location", c->location);
     if (c->etag)
         zo_req_header_set(c->req, "ETag", c->etag);
+}
+
+zo_status api_draw_seed(uint64_t *out, zo_error *err)
+{
+    if (getrandom(out, sizeof *out, 0) != (ssize_t)sizeof *out)
+        return zo_fail(err, ZO_EINTERNAL, "", "no random numbers from the system");
+    *out &= (UINT64_C(1) << 53) - 1;
+    return ZO_OK;
+}
+
+zo_status api_take_text(zo_json *w, zo_arena *arena, const char **out, zo_error *err)
+{
+    size_t bytes;
+    char *text = zo_json_take(w, &bytes);
+
+    if (!text)
+        return zo_fail_nomem(err);
+    *out = zo_arena_memdup(arena, text, bytes + 1);
+    zo_free(text);
+    return *out ? ZO_OK : zo_fail_nomem(err);
 }
 
 void api_reply(api_cmd *c, unsigned status, zo_json *w)

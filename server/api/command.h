@@ -75,6 +75,10 @@ enum { API_AS_JSON, API_AS_ARRAYS };        /* their indices */
 
 /* A duration's text or number; a string that is none is ZO_EINVAL: it has the right JSON type. */
 zo_status api_read_lease(const json_t *v, uint64_t *ms_out, zo_error *err);
+/* A seed for who gave none: below 2^53, which every client's numbers hold. */
+zo_status api_draw_seed(uint64_t *out, zo_error *err);
+/* What was written, as text that lives as long as the arena. w is taken, also on failure. */
+zo_status api_take_text(zo_json *w, zo_arena *arena, const char **out, zo_error *err);
 /* Prefix err->pointer with /key. */
 zo_status api_at(zo_error *err, zo_status rc, const char *key);
 

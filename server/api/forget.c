@@ -102,8 +102,7 @@ static void put_reply(zo_json *w, const zo_link *link)
 static zo_status reply(api_cmd *c, const zo_link *link, const uint8_t digest[CRYPT_HASH_BYTES], const zo_history *h,
                        const uint8_t previous[CRYPT_HASH_BYTES], zo_error *err)
 {
-    char hex[2 * CRYPT_HASH_BYTES + 1], *text;
-    size_t n;
+    char hex[2 * CRYPT_HASH_BYTES + 1];
     zo_json w;
     zo_status rc;
 
@@ -112,12 +111,8 @@ static zo_status reply(api_cmd *c, const zo_link *link, const uint8_t digest[CRY
         put_reply(&w, link);
         zo_json_end_object(&w);
         zo_json_text(&w, "\n", 1);
-        if (!(text = zo_json_take(&w, &n)))
-            return zo_fail_nomem(err);
-        c->repeated = zo_arena_memdup(zo_req_arena(c->req), text, n + 1);
-        zo_free(text);
-        if (!c->repeated)
-            return zo_fail_nomem(err);
+        if ((rc = api_take_text(&w, zo_req_arena(c->req), &c->repeated, err)) != ZO_OK)
+            return rc;
     }
     put_reply(&w, link);
     crypt_hex(digest, CRYPT_HASH_BYTES, hex);

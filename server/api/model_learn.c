@@ -17,16 +17,9 @@ struct change_cmd {
 
 static zo_status keep_repeated(api_cmd *c, zo_json *w, zo_error *err)
 {
-    size_t n;
-    char *text;
-
     zo_json_end_object(w);
     zo_json_text(w, "\n", 1);
-    if (!(text = zo_json_take(w, &n)))
-        return zo_fail_nomem(err);
-    c->repeated = zo_arena_memdup(zo_req_arena(c->req), text, n + 1);
-    zo_free(text);
-    return c->repeated ? ZO_OK : zo_fail_nomem(err);
+    return api_take_text(w, zo_req_arena(c->req), &c->repeated, err);
 }
 
 /* ---- learn ---- */

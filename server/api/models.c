@@ -1,6 +1,5 @@
 /* Models: create, list, get, delete. */
 #include <string.h>
-#include <sys/random.h>
 
 #include "api/cursor.h"
 #include "api/handlers.h"
@@ -129,27 +128,13 @@ zo_status api_model_get(zo_req *req, zo_error *err)
 
 /* ---- create ---- */
 
-static zo_status draw_seed(uint64_t *seed, zo_error *err)
-{
-    if (getrandom(seed, sizeof *seed, 0) != (ssize_t)sizeof *seed)
-        return zo_fail(err, ZO_EINTERNAL, "", "no random numbers from the system");
-    *seed &= (UINT64_C(1) << 53) - 1;
-    return ZO_OK;
-}
-
 static zo_status encode_spec(const zo_model_spec *spec, zo_arena *arena, const char **out, zo_error *err)
 {
     zo_json w;
-    size_t bytes;
-    char *text;
 
     zo_json_init(&w);
     zo_model_spec_encode(spec, &w);
-    if (!(text = zo_json_take(&w, &bytes)))
-        return zo_fail_nomem(err);
-    *out = zo_arena_memdup(arena, text, bytes + 1);
-    zo_free(text);
-    return *out ? ZO_OK : zo_fail_nomem(err);
+    return api_take_text(&w, arena, out, err);
 }
 
 static zo_status create(api_cmd *c, zo_ctx *x, const zo_model_spec *spec, zo_error *err)
@@ -187,7 +172,7 @@ static zo_status work_create(api_cmd *c, zo_ctx *x, zo_error *err)
     rc = zo_model_spec_decode(doc, zo_req_arena(c->req), &spec, err);
     json_decref(doc);
     if (rc == ZO_OK && !spec.has_seed)
-        rc = draw_seed(&spec.model.seed, err);
+        rc = api_draw_seed(&spec.model.seed, err);
     return rc == ZO_OK ? create(c, x, &spec, err) : rc;
 }
 

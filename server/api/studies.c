@@ -4,7 +4,6 @@
  * if_exists: get, the specs are compared there and the same request goes on as a GET of the holder. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "api/cursor.h"
 #include "api/handlers.h"
@@ -96,27 +95,13 @@ static zo_status take_if_exists(json_t *doc, bool *get_out, zo_error *err)
     return ZO_OK;
 }
 
-static zo_status draw_seed(uint64_t *seed, zo_error *err)
-{
-    if (getrandom(seed, sizeof *seed, 0) != (ssize_t)sizeof *seed)
-        return zo_fail(err, ZO_EINTERNAL, "", "no random numbers from the system");
-    *seed &= (UINT64_C(1) << 53) - 1; /* what every client's numbers hold */
-    return ZO_OK;
-}
-
 static zo_status encode_spec(const zo_spec *spec, zo_arena *arena, const char **out, zo_error *err)
 {
     zo_json w;
-    size_t bytes;
-    char *text;
 
     zo_json_init(&w);
     zo_spec_encode(spec, &w);
-    if (!(text = zo_json_take(&w, &bytes)))
-        return zo_fail_nomem(err);
-    *out = zo_arena_memdup(arena, text, bytes + 1);
-    zo_free(text);
-    return *out ? ZO_OK : zo_fail_nomem(err);
+    return api_take_text(&w, arena, out, err);
 }
 
 /* Does the stored spec equal what was asked for? An absent seed equals any. */
@@ -221,7 +206,7 @@ static zo_status work_create(api_cmd *c, zo_ctx *x, zo_error *err)
         rc = zo_spec_decode(doc, zo_req_arena(c->req), &spec, err);
     json_decref(doc);
     if (rc == ZO_OK && !spec.has_seed)
-        rc = draw_seed(&spec.study.seed, err);
+        rc = api_draw_seed(&spec.study.seed, err);
     return rc == ZO_OK ? create(q, x, &spec, get, err) : rc;
 }
 
