@@ -163,8 +163,11 @@ zo_status cells_cell(zo_live *l, uint32_t group, const tag *task, uint32_t cls, 
                                  .group = group,
                                  .cls = cls,
                                  .next = l->groups[group].cells,
+                                 .prev = NO_SLOT,
                                  .parts = NO_SLOT,
                                  .used = true};
+    if (l->cells[*out].next != NO_SLOT)
+        l->cells[l->cells[*out].next].prev = *out;
     l->groups[group].cells = *out;
     tagmap_put(&l->by_place, *out);
     return ZO_OK;
@@ -182,15 +185,17 @@ void cells_loose(zo_live *l, uint32_t c, uint64_t n)
     l->cells[c].loose = n;
 }
 
-/* A group has a cell for each of its tasks and classes, so its list is short. */
 static void free_empty_cell(zo_live *l, uint32_t c)
 {
-    uint32_t *at = &l->groups[l->cells[c].group].cells;
+    const live_cell *cell = &l->cells[c];
 
-    ZO_ASSERT(l->cells[c].parts == NO_SLOT);
-    while (*at != c)
-        at = &l->cells[*at].next;
-    *at = l->cells[c].next;
+    ZO_ASSERT(cell->parts == NO_SLOT);
+    if (cell->next != NO_SLOT)
+        l->cells[cell->next].prev = cell->prev;
+    if (cell->prev != NO_SLOT)
+        l->cells[cell->prev].next = cell->next;
+    else
+        l->groups[cell->group].cells = cell->next;
     tagmap_remove(&l->by_place, c);
     l->cells[c] = (live_cell){.next = l->free_cell};
     l->free_cell = c;

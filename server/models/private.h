@@ -25,8 +25,8 @@ typedef struct live_cell {
     tag place; /* of group, task and class: what cells are found by */
     tag task;
     uint32_t group, cls;
-    uint32_t next;  /* of its group's list, or of the free ones */
-    uint32_t parts; /* the first of its list */
+    uint32_t next, prev; /* of its group's list; next: also of the free ones */
+    uint32_t parts;      /* the first of its list */
     uint64_t n;
     uint64_t loose; /* of them in parts of rows */
     bool used;
