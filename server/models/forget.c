@@ -146,7 +146,7 @@ static zo_status pick_rows(zo_live *l, const zo_learn *in, uint32_t *entries, zo
     for (size_t i = 0; i < in->n; i++) {
         const tag t = crypt_row_tag(l->tag_secret, &group, in->labels ? in->labels[i] : NULL, in->x + i * c->inputs,
                                     c->inputs, in->y ? in->y + i * c->outputs : NULL, c->outputs);
-        const uint32_t e = tagmap_find(&l->ledger.by_row, &t, is_wanted, &w);
+        const uint32_t e = ledger_find(&l->ledger, &t, is_wanted, &w);
 
         if (e == UINT32_MAX) {
             first = missing++ ? first : i;

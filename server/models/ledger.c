@@ -71,9 +71,15 @@ zo_status ledger_reserve(ledger *g, size_t n, zo_error *err)
 uint32_t ledger_put(ledger *g, const tag *row, const tag *id, uint32_t part)
 {
     const uint32_t e = g->n_free ? g->free_list[--g->n_free] : (uint32_t)g->n_entries++;
+    const uint32_t alike = tagmap_find(&g->by_row, row, NULL, NULL);
 
-    g->entries[e] = (entry){.row = *row, .id = *id, .part = part};
-    tagmap_put(&g->by_row, e);
+    g->entries[e] = (entry){.row = *row, .id = *id, .part = part, .next = alike, .prev = NO_SLOT};
+    if (alike == NO_SLOT) {
+        tagmap_put(&g->by_row, e);
+    } else {
+        tagmap_swap(&g->by_row, alike, e);
+        g->entries[alike].prev = e;
+    }
     if (!tag_is_zero(id))
         tagmap_put(&g->by_id, e);
     return e;
@@ -81,11 +87,29 @@ uint32_t ledger_put(ledger *g, const tag *row, const tag *id, uint32_t part)
 
 void ledger_remove(ledger *g, uint32_t e)
 {
-    tagmap_remove(&g->by_row, e);
+    const uint32_t next = g->entries[e].next, prev = g->entries[e].prev;
+
+    if (prev != NO_SLOT)
+        g->entries[prev].next = next;
+    else if (next != NO_SLOT)
+        tagmap_swap(&g->by_row, e, next);
+    else
+        tagmap_remove(&g->by_row, e);
+    if (next != NO_SLOT)
+        g->entries[next].prev = prev;
     if (!tag_is_zero(&g->entries[e].id))
         tagmap_remove(&g->by_id, e);
     g->entries[e] = (entry){.part = UINT32_MAX};
     g->free_list[g->n_free++] = e;
+}
+
+uint32_t ledger_find(const ledger *g, const tag *row, bool (*accept)(const void *ctx, uint32_t e), const void *ctx)
+{
+    uint32_t e = tagmap_find(&g->by_row, row, NULL, NULL);
+
+    while (e != NO_SLOT && !accept(ctx, e))
+        e = g->entries[e].next;
+    return e;
 }
 
 struct place {
@@ -104,5 +128,5 @@ uint32_t ledger_in_part(const ledger *g, const tag *row, uint32_t part)
 {
     const struct place p = {g, part};
 
-    return tagmap_find(&g->by_row, row, is_in_part, &p);
+    return ledger_find(g, row, is_in_part, &p);
 }

@@ -44,9 +44,10 @@ typedef struct live_part {
     size_t sealed_bytes;
 } live_part;
 
-typedef struct entry { /* of one live row */
-    tag row, id;       /* id all zero: none */
-    uint32_t part;     /* slot; UINT32_MAX: the entry is free */
+typedef struct entry {   /* of one live row */
+    tag row, id;         /* id all zero: none */
+    uint32_t part;       /* slot; UINT32_MAX: the entry is free */
+    uint32_t next, prev; /* of those with the same content, the newest first */
     bool picked;
 } entry;
 
@@ -55,7 +56,7 @@ typedef struct ledger {
     size_t n_entries, cap_entries;
     uint32_t *free_list;
     size_t n_free, cap_free;
-    tagmap by_row, by_id;
+    tagmap by_row, by_id; /* by_row: the first of each content, as there may be very many alike */
 } ledger;
 
 typedef struct grave {
@@ -207,6 +208,8 @@ void ledger_fini(ledger *g);
 zo_status ledger_reserve(ledger *g, size_t n, zo_error *err); /* for n more puts */
 uint32_t ledger_put(ledger *g, const tag *row, const tag *id, uint32_t part);
 void ledger_remove(ledger *g, uint32_t e);
+/* The newest entry of this content for which accept says yes; UINT32_MAX: none. */
+uint32_t ledger_find(const ledger *g, const tag *row, bool (*accept)(const void *ctx, uint32_t e), const void *ctx);
 uint32_t ledger_in_part(const ledger *g, const tag *row, uint32_t part); /* the entry of a row of this part */
 bool tag_is_zero(const tag *t);
 

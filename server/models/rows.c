@@ -273,7 +273,6 @@ struct of_part {
     const zo_live *l;
     uint32_t part;
     bool picked;
-    const tag *id;
 };
 
 static bool fits(const void *ctx, uint32_t e)
@@ -281,7 +280,23 @@ static bool fits(const void *ctx, uint32_t e)
     const struct of_part *p = ctx;
     const entry *en = &p->l->ledger.entries[e];
 
-    return en->part == p->part && en->picked == p->picked && memcmp(&en->id, p->id, sizeof en->id) == 0;
+    return en->part == p->part && en->picked == p->picked && tag_is_zero(&en->id);
+}
+
+/* The entry of a part's row: by its id, else any of those alike without one, the picked ones first. NO_SLOT: none. */
+static uint32_t entry_of(const zo_live *l, uint32_t slot, const part_row *r)
+{
+    struct of_part want = {l, slot, true};
+    uint32_t e;
+
+    if (!tag_is_zero(&r->id)) {
+        e = tagmap_find(&l->ledger.by_id, &r->id, NULL, NULL);
+        return e != NO_SLOT && l->ledger.entries[e].part == slot ? e : NO_SLOT;
+    }
+    if ((e = ledger_find(&l->ledger, &r->row, fits, &want)) != NO_SLOT)
+        return e;
+    want.picked = false;
+    return ledger_find(&l->ledger, &r->row, fits, &want);
 }
 
 /* Splits an opened part: picked rows to the batch (rows of tags have no numbers), the others to the chain. */
@@ -294,16 +309,14 @@ static zo_status split(zo_live *l, uint32_t slot, const part_text *t, row_batch 
     *n_out = 0;
     for (size_t i = 0; i < t->n && rc == ZO_OK; i++) {
         const part_row r = part_text_row(t, i);
-        struct of_part want = {l, slot, true, &r.id};
-        uint32_t e = tagmap_find(&l->ledger.by_row, &r.row, fits, &want);
+        const uint32_t e = entry_of(l, slot, &r);
 
-        if (e != UINT32_MAX) {
+        if (e == NO_SLOT)
+            return differ(err);
+        if (l->ledger.entries[e].picked) {
             gone[(*n_out)++] = e;
             rc = r.x ? batch_add(out, cls, r.x, err) : ZO_OK;
         } else {
-            want.picked = false;
-            if ((e = tagmap_find(&l->ledger.by_row, &r.row, fits, &want)) == UINT32_MAX)
-                return differ(err);
             rc = chain_add(kept, e, r.x, err);
         }
         l->ledger.entries[e].part = IN_MOTION;

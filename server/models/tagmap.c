@@ -61,15 +61,27 @@ void tagmap_put(tagmap *m, uint32_t index)
     m->used++;
 }
 
-void tagmap_remove(tagmap *m, uint32_t index)
+static size_t place(const tagmap *m, uint32_t index)
 {
-    const size_t mask = m->n_slots - 1;
     size_t i = home(m, m->key(m->owner, index));
 
     while (m->slots[i] != index + 1) {
         ZO_ASSERT(m->slots[i]);
-        i = (i + 1) & mask;
+        i = (i + 1) & (m->n_slots - 1);
     }
+    return i;
+}
+
+void tagmap_swap(tagmap *m, uint32_t from, uint32_t to)
+{
+    m->slots[place(m, from)] = to + 1;
+}
+
+void tagmap_remove(tagmap *m, uint32_t index)
+{
+    const size_t mask = m->n_slots - 1;
+    size_t i = place(m, index);
+
     for (size_t k = (i + 1) & mask; m->slots[k]; k = (k + 1) & mask) {
         const size_t h = home(m, m->key(m->owner, m->slots[k] - 1));
 

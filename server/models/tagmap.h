@@ -18,6 +18,7 @@ void tagmap_fini(tagmap *m);
 zo_status tagmap_reserve(tagmap *m, size_t n, zo_error *err);
 void tagmap_put(tagmap *m, uint32_t index); /* after tagmap_reserve */
 void tagmap_remove(tagmap *m, uint32_t index);
+void tagmap_swap(tagmap *m, uint32_t from, uint32_t to); /* to, of the same tag, takes the place of from */
 /* The first index with this tag for which accept (may be NULL) says yes; UINT32_MAX: none. */
 uint32_t tagmap_find(const tagmap *m, const tag *t, bool (*accept)(const void *ctx, uint32_t index), const void *ctx);
 

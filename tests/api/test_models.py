@@ -139,6 +139,51 @@ def test_coming_and_going_takes_no_memory(api):
     assert come_and_go(20) == come_and_go(100)
 
 
+@pytest.mark.parametrize("retention", ["rows", "groups", "none"])
+def test_rows_that_are_alike_are_counted(own_daemon, retention):
+    """Of equal rows those leave that are named, by their id or their task, and no more than there are."""
+    d = own_daemon()
+    api = d.client()
+    path = create(api, retention=retention)
+
+    def alike(n, **more):
+        return {"x": [[0.5, -1, 2, 0, 0.25, 3]] * n, "labels": ["a"] * n, "group": "g", **more}
+
+    def assert_holds(n):
+        fresh = create(api, retention="none")
+        if n:
+            assert api.post(fresh + "/learn", alike(n)).status == 200
+        assert digest(api, path) == digest(api, fresh)
+
+    ids = {"ids": [f"p{i}" for i in range(20)]} if retention == "rows" else {}
+    assert api.post(path + "/learn", alike(20, task="named", **ids)).status == 200
+    for _ in range(4):
+        assert api.post(path + "/learn", alike(5, task="nameless")).status == 200
+    assert_holds(40)
+    assert api.post(path + "/forget", alike(21, task="nameless")).status == 409
+    assert api.post(path + "/forget", alike(5, task="nameless")).status == 200
+    assert_holds(35)
+    d.kill()
+    d.start()
+    api = d.client()
+    if retention == "rows":
+        assert api.post(path + "/forget", {"ids": ["p3", "p7", "p19"]}).status == 200
+        assert api.post(path + "/learn", alike(1, task="named", ids=["p7"])).status == 200
+        assert api.post(path + "/forget", {"ids": ["p3"]}).status == 409
+        assert_holds(33)
+    else:
+        assert api.post(path + "/forget", alike(2, task="named")).status == 200
+        assert_holds(33)
+    if retention != "none":
+        assert api.post(path + "/forget", {"task": "nameless"}).json["forgotten"] == 15
+        assert_holds(18)
+    else:
+        assert api.post(path + "/forget", alike(15, task="nameless")).status == 200
+    assert api.post(path + "/forget", alike(19)).status == 409
+    assert api.post(path + "/forget", alike(18)).status == 200
+    assert_holds(0)
+
+
 def test_equal_states_predict_equal_bits_in_any_batch(api):
     rng = random.Random(3)
     book = Book(rng)
